@@ -1,0 +1,81 @@
+"""The head: from a latent vector to a point on the boundary of the ball. Learned with torch, applied with NumPy.
+
+The head is a plain value so that an index of ready vectors places new points in its tree without loading torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+
+from hierindex.errors import CorruptIndexError
+from hierindex.vectors import Float32
+
+__all__ = ["Head", "unit"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear map (started at the principal axes) plus one hidden layer, normalised to the unit sphere.
+
+    With u = (z - mean) / scale, the point is unit(u @ linear + relu(u @ w1 + b1) @ w2): an ideal point of the ball,
+    where the depth of a common ancestor depends on angles alone (HypHC, arXiv 2010.00402, at radius 1).
+
+    Attributes:
+        mean, scale: ``(d,)``, centre and spread of the latent vectors.
+        linear: ``(d, p)``. w1: ``(d, h)``. b1: ``(h,)``. w2: ``(h, p)``.
+    """
+
+    mean: Float32
+    scale: Float32
+    linear: Float32
+    w1: Float32
+    b1: Float32
+    w2: Float32
+
+    @property
+    def dim(self) -> int:
+        """p, the dimension of the ball."""
+        return int(self.linear.shape[1])
+
+    def __call__(self, z: Float32, *, rows_at_once: int = 65_536) -> Float32:
+        """Points ``(n, p)`` of length 1 for prepared latent vectors ``(n, d)``."""
+        out = np.empty((len(z), self.dim), np.float32)
+        for start in range(0, len(z), rows_at_once):
+            u = (z[start : start + rows_at_once] - self.mean) / self.scale
+            out[start : start + rows_at_once] = u @ self.linear + np.maximum(u @ self.w1 + self.b1, 0) @ self.w2
+        return unit(out)
+
+    def arrays(self) -> dict[str, Float32]:
+        """The weights by name, for safetensors."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Float32]) -> Self:
+        """The head of these weights.
+
+        Raises:
+            CorruptIndexError: a weight is missing, or the shapes do not fit together.
+        """
+        names = [field.name for field in fields(cls)]
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            raise CorruptIndexError(f"the head should have the weights {names}; missing: {missing}")
+        head = cls(**{name: np.ascontiguousarray(arrays[name], dtype=np.float32) for name in names})
+        (d,), (h,), p = head.mean.shape, head.b1.shape, head.linear.shape[-1]
+        wanted = {"mean": (d,), "scale": (d,), "linear": (d, p), "w1": (d, h), "b1": (h,), "w2": (h, p)}
+        for name, shape in wanted.items():
+            if getattr(head, name).shape != shape:
+                raise CorruptIndexError(f"head weight {name!r} should be {shape}; found {getattr(head, name).shape}")
+        return head
+
+
+def unit(x: Float32) -> Float32:
+    """Rows ``(n, p)`` scaled to length 1; a row of zeros becomes the first axis, so that every row is on the sphere."""
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    result = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
+    result[norms[:, 0] == 0, 0] = 1
+    return result

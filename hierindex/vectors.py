@@ -1,0 +1,218 @@
+"""The door for vectors and ids: whatever the caller has becomes one checked, contiguous form, once.
+
+Inside the package a vector set is a C-contiguous float32 array ``(n, d)`` without NaN or infinity, a metric is a
+`Metric`, and ids are an int64 array or an object array of `str`. Nothing further in checks them again, and nothing
+ever writes into the caller's arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hierindex.errors import DuplicateIdError, EmptyInputError, InputError
+
+__all__ = ["Float32", "Ids", "Int64", "Metric", "as_ids", "as_labels", "as_vectors", "positive"]
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+Ids = NDArray[np.int64] | NDArray[np.object_]
+
+
+class Metric(Enum):
+    """How far two vectors are apart; smaller is nearer for all three.
+
+    ``COSINE``: 1 - cos(q, x), in [0, 2]; a zero vector is at distance 1 from everything.
+    ``L2``: the Euclidean distance |q - x| (not squared).
+    ``IP``: the negated inner product -<q, x>, so that the largest product comes first.
+    """
+
+    COSINE = "cosine"
+    L2 = "l2"
+    IP = "ip"
+
+    @classmethod
+    def parse(cls, metric: Metric | str) -> Metric:
+        """The metric of that name.
+
+        Raises:
+            InputError: no metric has that name.
+
+        Example:
+            >>> Metric.parse("l2")
+            <Metric.L2: 'l2'>
+        """
+        try:
+            return cls(metric)
+        except ValueError:
+            names = ", ".join(repr(m.value) for m in cls)
+            raise InputError(f"metric should be one of {names}; found {metric!r}") from None
+
+    @property
+    def by_product(self) -> bool:
+        """Whether nearness is a larger inner product of the prepared vectors (cosine, ip), not a smaller |q - x|."""
+        return self is not Metric.L2
+
+    def prepare(self, x: Float32) -> Float32:
+        """Vectors ``(n, d)`` as they are stored and compared: of unit length for cosine, unchanged otherwise."""
+        if self is not Metric.COSINE:
+            return x
+        # float64 norms: float32 squares overflow above 1e19 and vanish below 1e-23
+        norms = np.sqrt(np.einsum("nd,nd->n", x, x, dtype=np.float64))[:, None]
+        return np.divide(x, norms, out=np.zeros_like(x), where=norms > 0, casting="same_kind")
+
+    def distances(self, raw: Float32) -> Float32:
+        """Distances from what FAISS reports: squared L2, or the inner product of prepared vectors.
+
+        Places without a result (FAISS: id -1) hold +-FLT_MAX there; the caller overwrites them with inf.
+        """
+        if self is Metric.L2:
+            return np.sqrt(np.maximum(raw, 0))
+        if self is Metric.COSINE:
+            return np.maximum(1 - raw, 0)
+        return -raw
+
+
+def as_vectors(x: ArrayLike, *, name: str = "vectors", dim: int | None = None) -> Float32:
+    """Check vectors and bring them to C-contiguous float32 ``(n, d)``; a single vector ``(d,)`` becomes ``(1, d)``.
+
+    Args:
+        x: array, tensor on the CPU, or nested sequence of real numbers, ``(n, d)`` or ``(d,)``.
+        name: what to call it in an error.
+        dim: the dimension d that is wanted, if one is.
+
+    Returns:
+        float32 ``(n, d)``; the caller's own memory where that already fits, so it must not be written to.
+
+    Raises:
+        InputError: wrong rank, dtype or dimension; NaN or infinity.
+        EmptyInputError: no rows, or no columns.
+
+    Example:
+        >>> as_vectors([[1, 2], [3, 4]]).dtype
+        dtype('float32')
+    """
+    array = _as_array(x, name)
+    if array.ndim == 1:
+        array = array[None, :]
+    if array.ndim != 2:
+        raise InputError(f"{name} should have shape (n, d) or (d,); found shape {array.shape}")
+    if array.dtype.kind not in "fiu":
+        raise InputError(
+            f"{name} should hold real numbers (float or integer); found dtype {array.dtype}; convert them to float32"
+        )
+    if dim is not None and array.shape[1] != dim:
+        raise InputError(f"{name} should have {dim} dimensions, as the index has; found {array.shape[1]}")
+    if array.size == 0:
+        raise EmptyInputError(f"{name} should hold at least one vector of one dimension; found shape {array.shape}")
+    with np.errstate(over="ignore"):  # a float64 beyond float32's range becomes inf and is named below
+        result = np.ascontiguousarray(array, dtype=np.float32)
+    _refuse_non_finite(result, name)
+    return result
+
+
+def as_ids(ids: ArrayLike | Sequence[str] | None, n: int, *, start: int = 0) -> Ids:
+    """Check ids and bring them to int64 ``(n,)`` or an object array of `str` ``(n,)``.
+
+    Args:
+        ids: integers or strings, unique; None numbers the points from ``start``.
+        n: how many points there are.
+        start: the first number where ids is None.
+
+    Raises:
+        InputError: not n of them, neither integers nor strings, or an empty string.
+        DuplicateIdError: an id occurs twice.
+
+    Example:
+        >>> as_ids(["a", "b"], 2).dtype
+        dtype('O')
+    """
+    if ids is None:
+        return np.arange(start, start + n, dtype=np.int64)
+    array = np.asarray(ids)
+    if array.ndim != 1 or len(array) != n:
+        raise InputError(f"ids should be {n}, one for each point; found shape {array.shape}")
+    clean = _integer_ids(array) if array.dtype.kind in "iu" else _string_ids(array)
+    values, counts = np.unique(clean, return_counts=True)
+    if (counts > 1).any():
+        twice = values[counts > 1][:5].tolist()
+        raise DuplicateIdError(f"ids should be unique; found more than once: {twice}")
+    return clean
+
+
+def as_labels(labels: ArrayLike, n: int) -> Int64:
+    """Any labels ``(n,)`` as integers 0 .. K-1 in sorted order of their values.
+
+    Raises:
+        InputError: not one label for each of the n points.
+
+    Example:
+        >>> as_labels(["cat", "ant", "cat"], 3).tolist()
+        [1, 0, 1]
+    """
+    array = np.asarray(labels)
+    if array.shape != (n,):
+        raise InputError(f"labels should be {n}, one for each point; found shape {array.shape}")
+    return np.unique(array, return_inverse=True)[1].astype(np.int64).reshape(n)
+
+
+def positive(value: int, name: str) -> int:
+    """An integer of at least 1.
+
+    Raises:
+        InputError: it is not an integer, or below 1.
+
+    Example:
+        >>> positive(3, "k")
+        3
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InputError(f"{name} should be an integer of at least 1; found {value!r}")
+    return int(value)
+
+
+def _as_array(x: Any, name: str) -> NDArray[Any]:
+    if hasattr(x, "detach"):  # a torch tensor, known without importing torch
+        x = x.detach().cpu()
+        x = x.float().numpy() if x.is_floating_point() else x.numpy()
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise InputError(f"{name} should form one array (n, d); found rows of different lengths") from error
+    if array.dtype == object:
+        raise InputError(f"{name} should form one numeric array (n, d); found Python objects")
+    return array
+
+
+def _refuse_non_finite(x: Float32, name: str) -> None:
+    bad = ~np.isfinite(x).all(axis=1)
+    if bad.any():
+        rows = np.flatnonzero(bad)
+        raise InputError(
+            f"{name} should be finite in float32; found NaN or infinity in {len(rows)} row(s), first {rows[:5].tolist()}"
+        )
+
+
+def _integer_ids(array: NDArray[Any]) -> Int64:
+    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"integer ids should fit in int64; found {array.max()}")
+    clean = array.astype(np.int64)
+    if clean.size and clean.min() < 0:
+        raise InputError(f"integer ids should be 0 or above (-1 marks a missing hit); found {clean.min()}")
+    return clean
+
+
+def _string_ids(array: NDArray[Any]) -> NDArray[np.object_]:
+    values = array.tolist()
+    wrong = next((v for v in values if not isinstance(v, str) or not v), None)
+    if wrong is not None or array.dtype.kind not in "UO":
+        raise InputError(
+            f"ids should be all integers or all non-empty strings; found {wrong!r} in an array of {array.dtype}"
+        )
+    clean = np.empty(len(values), dtype=object)
+    clean[:] = values
+    return clean
