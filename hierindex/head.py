@@ -76,6 +76,7 @@ class Head:
 def unit(x: Float32) -> Float32:
     """Rows ``(n, p)`` scaled to length 1; a row of zeros becomes the first axis, so that every row is on the sphere."""
     norms = np.linalg.norm(x, axis=1, keepdims=True)
-    result = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
+    result = np.zeros_like(x)
+    np.divide(x, norms, out=result, where=norms > 0)
     result[norms[:, 0] == 0, 0] = 1
     return result

@@ -77,5 +77,3 @@ class Bars:
             self._rich.update(self._task, advance=n, note=note)
         else:
             self._rich.advance(self._task, n)
-
-

@@ -63,7 +63,9 @@ class Metric(Enum):
             return x
         # float64 norms: float32 squares overflow above 1e19 and vanish below 1e-23
         norms = np.sqrt(np.einsum("nd,nd->n", x, x, dtype=np.float64))[:, None]
-        return np.divide(x, norms, out=np.zeros_like(x), where=norms > 0, casting="same_kind")
+        unit = np.zeros_like(x)
+        np.divide(x, norms, out=unit, where=norms > 0, casting="same_kind")
+        return unit
 
     def distances(self, raw: Float32) -> Float32:
         """Distances from what FAISS reports: squared L2, or the inner product of prepared vectors.
@@ -175,12 +177,13 @@ def positive(value: int, name: str) -> int:
     return int(value)
 
 
-def _as_array(x: Any, name: str) -> NDArray[Any]:
-    if hasattr(x, "detach"):  # a torch tensor, known without importing torch
-        x = x.detach().cpu()
-        x = x.float().numpy() if x.is_floating_point() else x.numpy()
+def _as_array(x: ArrayLike, name: str) -> NDArray[Any]:
+    plain: Any = x
+    if hasattr(plain, "detach"):  # a torch tensor, known without importing torch
+        plain = plain.detach().cpu()
+        plain = plain.float().numpy() if plain.is_floating_point() else plain.numpy()
     try:
-        array = np.asarray(x)
+        array = np.asarray(plain)
     except ValueError as error:
         raise InputError(f"{name} should form one array (n, d); found rows of different lengths") from error
     if array.dtype == object:
@@ -193,7 +196,7 @@ def _refuse_non_finite(x: Float32, name: str) -> None:
     if bad.any():
         rows = np.flatnonzero(bad)
         raise InputError(
-            f"{name} should be finite in float32; found NaN or infinity in {len(rows)} row(s), first {rows[:5].tolist()}"
+            f"{name} should be finite in float32; found NaN or infinity in {len(rows)} row(s): {rows[:5].tolist()}"
         )
 
 
