@@ -1,0 +1,41 @@
+# make demo    set up, then watch images become a tree and an index (IMAGES=folder for your own; OUT=where pictures go)
+# make test    set up, then every check and every test
+# make bench   the measurements behind the README's numbers (needs ../shared/data)
+
+PYTHON ?= python3
+VENV   ?= .venv
+OUT    ?= demo-out
+RUN    := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check bench readme clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hierindex needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(READY)
+
+demo: $(READY)
+	$(RUN) -m hierindex demo $(if $(IMAGES),'$(IMAGES)') --out $(OUT)
+
+check: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+# Two workers with one thread each: torch and FAISS in one process would otherwise fight over the same cores.
+test: check
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist worksteal tests hierindex
+
+bench: $(READY)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(RUN) benchmarks/first_cifar100.py
+	$(RUN) benchmarks/readme.py
+
+readme: $(READY)
+	$(RUN) benchmarks/readme.py
+
+clean:
+	rm -rf $(VENV) demo-out build dist .mypy_cache .ruff_cache .import_linter_cache
