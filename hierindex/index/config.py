@@ -1,0 +1,120 @@
+"""How an index is cut, scanned and tuned; stored with the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any, Self
+
+from hierindex.errors import InputError
+from hierindex.vectors import positive
+
+__all__ = ["IndexConfig", "LeafScan"]
+
+
+class LeafScan(Enum):
+    """How the rows of a leaf are compared with a query.
+
+    ``FLAT``: float32 rows, exact. ``PQ``: 4-bit codes first, then the best of them exactly.
+    ``AUTO``: codes from 16 dimensions on, rows below (there a code is no shorter than what it stands for).
+    """
+
+    AUTO = "auto"
+    FLAT = "flat"
+    PQ = "pq"
+
+    @classmethod
+    def parse(cls, scan: LeafScan | str) -> LeafScan:
+        """The scan of that name.
+
+        Raises:
+            InputError: no scan has that name.
+        """
+        try:
+            return cls(scan)
+        except ValueError:
+            names = ", ".join(repr(known.value) for known in cls)
+            raise InputError(f"leaf_scan should be one of {names}; found {scan!r}") from None
+
+    def resolve(self, dim: int) -> LeafScan:
+        """``FLAT`` or ``PQ`` for rows of ``dim`` dimensions.
+
+        Example:
+            >>> LeafScan.AUTO.resolve(128)
+            <LeafScan.PQ: 'pq'>
+        """
+        if self is not LeafScan.AUTO:
+            return self
+        return LeafScan.PQ if dim >= 16 else LeafScan.FLAT
+
+
+@dataclass(frozen=True)
+class IndexConfig:
+    """What the index room may be told; the defaults suit most sets.
+
+    Attributes:
+        flat_below: up to so many live rows every search scans them all (exact, and faster than a descent).
+        n_leaves: how many leaves to cut; None takes the square root of the number of rows, rounded.
+        leaf_scan: how leaves are scanned, see `LeafScan`.
+        split_factor: a leaf above so many times the wanted size (rows / leaves) splits when rows arrive in it.
+        tail_rows: rows added since the leaves were packed are scanned one by one; above this many of them, or 5 % of
+            the packed rows if that is more, they are packed too.
+        tune_queries: how many rows are held out to measure recall with (at most a tenth of all).
+        seed: of every random choice.
+        num_threads: threads of a batch search; None leaves OpenMP's own number. One query always takes one thread.
+
+    Example:
+        >>> IndexConfig.from_json(IndexConfig(n_leaves=64).to_json()).n_leaves
+        64
+    """
+
+    flat_below: int = 20_000
+    n_leaves: int | None = None
+    leaf_scan: LeafScan = LeafScan.AUTO
+    split_factor: float = 4.0
+    tail_rows: int = 5_000
+    tune_queries: int = 1_000
+    seed: int = 0
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "leaf_scan", LeafScan.parse(self.leaf_scan))
+        for name in ("tail_rows", "tune_queries"):
+            positive(getattr(self, name), name)
+        for name in ("n_leaves", "num_threads"):
+            if getattr(self, name) is not None:
+                positive(getattr(self, name), name)
+        for name in ("flat_below", "seed"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+                raise InputError(f"{name} should be an integer of at least 0 and below 2^31; found {value!r}")
+        if not 1 < self.split_factor < math.inf:
+            raise InputError(f"split_factor should be a number above 1; found {self.split_factor!r}")
+
+    def leaves_for(self, n: int) -> int:
+        """How many leaves n rows are cut into: at least 1, at most n."""
+        wanted = round(math.sqrt(n)) if self.n_leaves is None else self.n_leaves
+        return max(1, min(wanted, n))
+
+    def leaf_size(self, n: int) -> int:
+        """How many rows a leaf should hold where n rows are in the index."""
+        return max(1, math.ceil(n / self.leaves_for(n)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"leaf_scan": self.leaf_scan.value}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The settings of `to_json`; those that are absent take their defaults.
+
+        Raises:
+            InputError: a setting is unknown or out of range.
+        """
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise InputError(f"index settings should be fields of IndexConfig; found {sorted(unknown)}")
+        return cls(**values)
