@@ -135,7 +135,9 @@ def as_ids(ids: ArrayLike | Sequence[str] | None, n: int, *, start: int = 0) -> 
     """
     if ids is None:
         return np.arange(start, start + n, dtype=np.int64)
-    array = np.asarray(ids)
+    # a list of str goes in as objects: NumPy's own string type would drop trailing NULs
+    words = isinstance(ids, (list, tuple)) and any(isinstance(i, str) for i in ids)
+    array = np.asarray(ids, dtype=object if words else None)
     if array.ndim != 1 or len(array) != n:
         raise InputError(f"ids should be {n}, one for each point; found shape {array.shape}")
     clean = _integer_ids(array) if array.dtype.kind in "iu" else _string_ids(array)
