@@ -1,0 +1,88 @@
+"""The files of a version before it is published: written first, taken back if the version does not come about."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake.transaction import AddAction
+
+from hierindex.errors import ConflictError
+from hierindex.storage.files import saving, sync_folder
+from hierindex.storage.model_file import ModelFile, model_path, write_model
+from hierindex.storage.parts import write_parts
+from hierindex.storage.tree_file import TreeFile, tree_path, write_tree
+
+__all__ = ["MODEL", "POINTS", "TREE", "Draft", "drafting"]
+
+POINTS, TREE, MODEL = "points", "tree", "model"
+
+
+class Draft:
+    """Writes generations and parts below one index, and remembers them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written: list[Path] = []
+        self._handed_over = False
+
+    def tree(self, tree: TreeFile) -> int:
+        """Write a generation of the tree; its number."""
+        number = write_tree(self._path / TREE, tree)
+        self._written.append(tree_path(self._path / TREE, number))
+        return number
+
+    def model(self, model: ModelFile) -> int:
+        """Write a generation of the model; its number."""
+        number = write_model(self._path / MODEL, model)
+        self._written.append(model_path(self._path / MODEL, number))
+        return number
+
+    def parts(self, tables: Iterable[pa.Table], schema: pa.Schema) -> list[AddAction]:
+        """Write points; what the log has to say of them."""
+        folder = self._path / POINTS
+        folder.mkdir(parents=True, exist_ok=True)
+        actions = []
+        for action in write_parts(folder, tables, schema):
+            self._written.append(folder / action.path)
+            actions.append(action)
+        return actions
+
+    def hand_over(self) -> None:
+        """All is written: from here on the commit decides, and only a conflict takes the files back."""
+        for folder in (self._path, self._path.absolute().parent):  # new names of folders
+            sync_folder(folder)
+        self._handed_over = True
+
+    def discard(self, error: BaseException) -> None:
+        """Take the files back, unless ``error`` leaves open whether they are published."""
+        if self._handed_over and not isinstance(error, ConflictError):
+            return
+        for path in self._written:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        for name in (POINTS, TREE, MODEL):  # folders made in vain; those of an index are not empty
+            with suppress(OSError):
+                (self._path / name).rmdir()
+
+
+@contextmanager
+def drafting(path: Path) -> Iterator[Draft]:
+    """A draft of the next version of the index at ``path``.
+
+    Raises:
+        StorageError: the disk cannot be written.
+    """
+    draft = Draft(path)
+    try:
+        with saving(path):
+            yield draft
+    except BaseException as error:
+        with suppress(OSError):
+            draft.discard(error)
+        raise

@@ -1,0 +1,91 @@
+"""Parts back into plain arrays: the vectors are copied once, straight into their place."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hierindex.storage.files import damaged, reading
+from hierindex.storage.parts import Part, groups
+from hierindex.storage.points import OWN, Points
+from hierindex.vectors import Float32, Ids, Int64
+
+__all__ = ["load_points"]
+
+
+def load_points(folder: Path, parts: list[Part], schema: pa.Schema, n_nodes: int, dim: int) -> Points:
+    """All points of the parts, by rising seq.
+
+    Raises:
+        CorruptIndexError: a part is damaged, a vector has another dimension or is not finite, an id or seq occurs
+            twice, or a leaf is no node.
+    """
+    parts = sorted(parts, key=lambda part: part.low.get("seq", 0))  # then nothing has to be moved afterwards
+    with reading(folder):
+        rows = np.empty((sum(part.rows for part in parts), dim), np.float32)
+    tables = [_read(part, schema, rows, at) for part, at in zip(parts, _starts(parts), strict=True)]
+    with reading(folder):
+        table = pa.concat_tables([schema.empty_table().drop_columns("vector"), *tables])
+        return _ordered(_points(folder, table, rows, n_nodes))
+
+
+def _starts(parts: list[Part]) -> list[int]:
+    return list(accumulate((part.rows for part in parts[:-1]), initial=0)) if parts else []
+
+
+def _read(part: Part, schema: pa.Schema, rows: Float32, at: int) -> pa.Table:
+    """Put the vectors of a part into ``rows`` from ``at`` on; the other columns."""
+    tables = []
+    for table in groups(part, schema):
+        with reading(part.path):
+            for chunk in table["vector"].chunks:
+                rows[at : at + len(chunk)] = _vectors(chunk, rows.shape[1])
+                at += len(chunk)
+        tables.append(table.drop_columns("vector"))
+    return pa.concat_tables(tables)
+
+
+def _vectors(chunk: pa.BinaryArray, dim: int) -> Float32:
+    """The values ``(n, d)`` of n binary values, without a copy."""
+    n, width = len(chunk), 4 * dim
+    _, offsets, data = chunk.buffers()
+    at = np.frombuffer(offsets, np.int32, n + 1, offset=4 * chunk.offset).astype(np.int64)
+    if (np.diff(at) != width).any():
+        raise ValueError(f"vectors that are not all of {width} bytes, {dim} float32 values")
+    vectors = np.frombuffer(data, "<f4", n * dim, offset=int(at[0])) if n else np.empty(0, np.float32)
+    if not np.isfinite(vectors).all():
+        raise ValueError("vectors with NaN or infinity")
+    return vectors.reshape(n, dim)
+
+
+def _points(folder: Path, table: pa.Table, rows: Float32, n_nodes: int) -> Points:
+    ids, seq, leaf = table["id"], table["seq"].to_numpy(), table["leaf"].to_numpy()
+    if (distinct := pc.count_distinct(ids).as_py()) != len(ids):
+        raise damaged(folder, f"{len(ids)} points with {distinct} distinct ids")
+    if len(leaf) and not 0 <= leaf.min() <= leaf.max() < n_nodes:
+        raise damaged(folder, f"leaves {leaf.min()}..{leaf.max()} in a tree of {n_nodes} nodes")
+    payload = table.drop_columns(table.column_names[: OWN - 1])
+    return Points(_ids(ids), seq, leaf, rows, payload if payload.num_columns else None)
+
+
+def _ids(ids: pa.ChunkedArray) -> Ids:
+    values: Ids = ids.to_numpy()
+    if values.dtype == np.int64 and len(values) and values.min() < 0:
+        raise ValueError(f"the id {values.min()}, where ids are 0 or above")
+    return values
+
+
+def _ordered(points: Points) -> Points:
+    """By rising seq; as it is, where it rises already (always, unless a foreign tool rewrote the table)."""
+    if (np.diff(points.seq) > 0).all():
+        return points
+    order: Int64 = np.argsort(points.seq, kind="stable")
+    seq = points.seq[order]
+    if (np.diff(seq) == 0).any():
+        raise ValueError("points with the same seq")
+    payload = None if points.payload is None else points.payload.take(pa.array(order))
+    return Points(points.ids[order], seq, points.leaf[order], points.rows[order], payload)

@@ -1,0 +1,121 @@
+"""Parts: the Parquet files of the points table. Written whole, then never changed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction
+
+from hierindex.storage.files import damaged, new_file, reading
+
+__all__ = ["Part", "group_rows", "groups", "highest", "write_parts"]
+
+_GROUP_BYTES = 32 * 2**20  # of vectors in a row group: what is held twice while reading
+_GROUPS = 2  # row groups in a part: a delete rewrites the parts it touches
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part as the log describes it.
+
+    Attributes:
+        path: where it lies.
+        size: its length in bytes.
+        rows: how many points it holds.
+        low: the least value of seq, leaf and integer ids, where known.
+        high: the greatest.
+    """
+
+    path: Path
+    size: int
+    rows: int
+    low: dict[str, int]
+    high: dict[str, int]
+
+
+def group_rows(dim: int) -> int:
+    """Rows in a row group of ``dim``-dimensional points."""
+    return max(1, _GROUP_BYTES // (4 * dim))
+
+
+def write_parts(folder: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[AddAction]:
+    """Write tables, each as a row group, into parts; of each part, once it is on disk, what the log has to say."""
+    rest = iter(tables)
+    while batch := list(islice(rest, _GROUPS)):
+        path = folder / f"part-{uuid4().hex}.parquet"
+        _write(path, batch, schema)
+        yield AddAction(path.name, path.stat().st_size, {}, int(time.time() * 1000), True, _stats(batch))
+
+
+def groups(part: Part, schema: pa.Schema, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The row groups of a part, as tables of (those ``columns`` of) ``schema``.
+
+    Raises:
+        CorruptIndexError: the part is missing, damaged, or not what the log and the schema say.
+    """
+    names = schema.names if columns is None else columns
+    target = pa.schema([schema.field(name) for name in names])
+    with reading(part.path):
+        if (size := part.path.stat().st_size) != part.size:
+            raise damaged(part.path, f"{size} bytes where the log says {part.size}")
+        with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
+            if file.metadata.num_rows != part.rows:
+                raise damaged(part.path, f"{file.metadata.num_rows} rows where the log says {part.rows}")
+            for group in range(file.num_row_groups):
+                yield _shaped(file.read_row_group(group, names), target)
+
+
+def highest(part: Part, schema: pa.Schema, name: str) -> int:
+    """The greatest value of an integer column of a part; -1 where it is empty."""
+    if name in part.high:
+        return part.high[name]
+    tops = [pc.max(group[name]).as_py() for group in groups(part, schema, [name]) if len(group)]
+    return max(tops, default=-1)
+
+
+def _write(path: Path, tables: list[pa.Table], schema: pa.Schema) -> None:
+    others = [name for name in schema.names if name != "vector"]
+    with (
+        new_file(path) as file,
+        pq.ParquetWriter(
+            file,
+            schema,
+            # vectors as they are: zstd takes four times as long to write them and saves 8 %
+            compression=dict.fromkeys(others, "zstd") | {"vector": "none"},
+            use_dictionary=[name for name in others if name not in ("id", "seq")],
+            write_statistics=others,
+            write_page_checksum=True,
+            store_schema=False,
+        ) as writer,
+    ):
+        for table in tables:
+            writer.write_table(table, row_group_size=max(1, len(table)))
+
+
+def _shaped(table: pa.Table, target: pa.Schema) -> pa.Table:
+    """The table in the types of ``target``; what a foreign writer wrote as a wider type is cast."""
+    for field in target:
+        if not field.nullable and table[field.name].null_count:
+            raise ValueError(f"nulls in {field.name}")
+    return table.select(target.names).cast(target)
+
+
+def _stats(tables: list[pa.Table]) -> str:
+    """Statistics in Delta's form: how many rows, and the range of seq, leaf and integer ids."""
+    low: dict[str, int] = {}
+    high: dict[str, int] = {}
+    for name in ("id", "seq", "leaf"):
+        if pa.types.is_integer(tables[0].schema.field(name).type):
+            ranges = [pc.min_max(table[name]).as_py() for table in tables]
+            low[name], high[name] = min(r["min"] for r in ranges), max(r["max"] for r in ranges)
+    rows = sum(len(table) for table in tables)
+    return json.dumps({"numRecords": rows, "minValues": low, "maxValues": high, "nullCount": dict.fromkeys(low, 0)})

@@ -1,0 +1,192 @@
+"""An index on disk: opened at a version, read as plain values, changed by one atomic commit at a time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from hierindex.errors import NotAnIndexError, StorageError
+from hierindex.storage.change import Change
+from hierindex.storage.draft import MODEL, POINTS, TREE, drafting
+from hierindex.storage.load import load_points
+from hierindex.storage.log import (
+    Log,
+    Operation,
+    Publication,
+    Version,
+    history,
+    is_table,
+    latest,
+    open_log,
+    publish,
+    start,
+    sync_log,
+)
+from hierindex.storage.model_file import ModelFile, read_model
+from hierindex.storage.parts import group_rows
+from hierindex.storage.points import Points, point_schema
+from hierindex.storage.tree_file import TreeFile, read_tree, tree_shape
+from hierindex.vectors import Ids
+
+__all__ = ["Contents", "Store", "Version"]
+
+# Every name that an unfinished `create` can leave behind.
+_OURS = re.compile(
+    r"points(/part-[0-9a-f]+\.parquet(\.tmp)?|/_delta_log(/.*)?)?"
+    r"|tree(/\d+\.parquet(\.tmp)?)?"
+    r"|model(/\d+(/(spec\.json|weights\.safetensors)(\.tmp)?)?)?"
+)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that an index holds at one version."""
+
+    points: Points
+    tree: TreeFile
+    model: ModelFile
+
+
+class Store:
+    """An index on disk, at one version.
+
+    A version never changes: what was opened stays readable while others commit. `commit` publishes the next version,
+    and only if this store is at the newest one.
+    """
+
+    def __init__(self, path: Path, log: Log) -> None:
+        """Use `Store.open` or `Store.create`."""
+        self._path = path
+        self._log = log
+        self._n_nodes, self._dim = tree_shape(path / TREE, log.tree)
+
+    @classmethod
+    def create(
+        cls, path: str | Path, points: Points, tree: TreeFile, model: ModelFile, overwrite: bool = False
+    ) -> Store:
+        """Write a new index.
+
+        Args:
+            path: a folder that is empty or does not exist yet; its parents are made.
+            points: the points; their leaves are nodes of ``tree``.
+            tree: the tree.
+            model: encoder and heads.
+            overwrite: replace an index that is there already. That is a new version of it: readers are not
+                disturbed, a crash leaves the old one, and older versions can still be opened.
+
+        Raises:
+            InputError: something cannot be stored.
+            NotAnIndexError: the path holds something that is no index.
+            StorageError: an index is there and ``overwrite`` is not set, or the disk cannot be written.
+            ConflictError: another writer was first.
+        """
+        path = Path(path)
+        tree.check()
+        model.check()
+        points.check(len(tree.nodes), tree.dim)
+        schema = point_schema(points)
+        exists = is_table(path / POINTS)
+        if exists and not overwrite:
+            raise StorageError(f"{path} should be free; found an index; set overwrite=True, or take another path")
+        if not exists:
+            _refuse_foreign(path)
+        with drafting(path) as draft:
+            actions = draft.parts(points.tables(schema, group_rows(tree.dim)), schema)
+            operation = Operation.REPLACE if exists else Operation.CREATE
+            what = Publication(operation, len(points), draft.tree(tree), draft.model(model))
+            draft.hand_over()
+            start(path / POINTS, schema, actions, what)
+        sync_log(path / POINTS)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path, version: int | None = None) -> Store:
+        """Open an index at ``version``, or at the newest.
+
+        Raises:
+            NotAnIndexError: there is no index at the path.
+            StorageError: there is no such version.
+            FormatVersionError: a newer hierindex wrote it.
+            CorruptIndexError: the log or the tree is missing or damaged.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            found = "a file" if path.exists() else "nothing"
+            raise NotAnIndexError(f"{path} should be the folder of an index; found {found} there; see to the path")
+        return cls(path, open_log(path / POINTS, version))
+
+    @property
+    def path(self) -> Path:
+        """The folder of the index."""
+        return self._path
+
+    @property
+    def version(self) -> int:
+        """The version that this store is at."""
+        return self._log.version
+
+    def latest(self) -> int:
+        """The newest version there is by now."""
+        return latest(self._path / POINTS)
+
+    def history(self) -> list[Version]:
+        """The versions up to this one, newest first."""
+        return history(self._log)
+
+    def load(self) -> Contents:
+        """Read everything.
+
+        Raises:
+            CorruptIndexError: something is missing, damaged or contradicts the rest.
+        """
+        log = self._log
+        tree = read_tree(self._path / TREE, log.tree)
+        model = read_model(self._path / MODEL, log.model)
+        points = load_points(self._path / POINTS, log.parts, log.schema, len(tree.nodes), tree.dim)
+        return Contents(points, tree, model)
+
+    def commit(self, added: Points | None = None, deleted: Ids | None = None, tree: TreeFile | None = None) -> int:
+        """Publish the next version: points added, points deleted and a new tree, all or nothing.
+
+        An id that is deleted may be added again in the same commit. Without anything to do there is no new version.
+
+        Args:
+            added: new points; their seq is above all that are stored, and a payload column not given is null.
+            deleted: ids to delete.
+            tree: a new generation of the tree; its nodes are those of the old one, with new ones appended.
+
+        Returns:
+            The version, which this store is then at.
+
+        Raises:
+            InputError: something cannot be stored.
+            DuplicateIdError: an id to add is in the index already.
+            UnknownIdError: an id to delete is not.
+            ConflictError: another writer committed since this store was opened; nothing is changed.
+            StorageError: the disk cannot be written; nothing is changed.
+        """
+        change = Change.of(self._log, added, deleted, tree)
+        if change.empty:
+            return self.version
+        touched = change.check(self._n_nodes, self._dim)
+        with drafting(self._path) as draft:
+            actions, what = change.write(draft, touched, self._dim)
+            draft.hand_over()
+            self._log = publish(self._log, actions, what)
+        if tree is not None:
+            self._n_nodes = len(tree.nodes)
+        sync_log(self._path / POINTS)
+        return self.version
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Let a new index into a folder that does not exist, is empty, or holds the remains of an unfinished one."""
+    if path.exists() and not path.is_dir():
+        raise NotAnIndexError(f"{path} should be free or an empty folder; found a file; take another path")
+    foreign = [p for p in sorted(path.rglob("*")) if not _OURS.fullmatch(p.relative_to(path).as_posix())]
+    if foreign:
+        raise NotAnIndexError(
+            f"{path} should be free or an empty folder; found {foreign[0].relative_to(path)}, which is no part of an "
+            "index; take another path"
+        )
