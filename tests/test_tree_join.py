@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hierindex.errors import InputError
-from hierindex.tree import Tree
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tree_samples import a_tree
+
+from hierindex.errors import InputError
+from hierindex.tree import Tree
 
 PAIR = Tree.from_linkage([[0, 1, 0.5, 2]])
 

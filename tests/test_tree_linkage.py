@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hierindex.errors import InputError
-from hierindex.tree import Tree
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.cluster import hierarchy
-
 from tree_samples import a_tree
+
+from hierindex.errors import InputError
+from hierindex.tree import Tree
 
 trees = st.builds(a_tree, st.integers(1, 40), st.integers(0, 10**6), ties=st.booleans())
 

@@ -6,12 +6,12 @@ import re
 
 import numpy as np
 import pytest
-from hierindex.errors import InputError
-from hierindex.tree import Tree
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tree_samples import a_tree
+
+from hierindex.errors import InputError
+from hierindex.tree import Tree
 
 TOKEN = re.compile(r"'(?:[^']|'')*'|[(),;]|:[^(),;]*|[^(),:;']+", re.DOTALL)
 Parsed = tuple[object, float | None]  # (name, or the children), branch length
