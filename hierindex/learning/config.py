@@ -1,0 +1,273 @@
+"""What can be set about learning: small frozen dataclasses, JSON-able, without torch.
+
+`LearnConfig()` is meant to be enough; None means "chosen from the data and the machine", by the rule documented here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Self
+
+from hierindex.errors import InputError
+from hierindex.learning.jsonable import from_json, parse, to_json
+from hierindex.vectors import positive
+
+__all__ = [
+    "EncoderConfig",
+    "EncoderName",
+    "HeadConfig",
+    "LearnConfig",
+    "LossConfig",
+    "Precision",
+    "TrainConfig",
+    "ViewConfig",
+]
+
+
+class EncoderName(Enum):
+    """Which network reads the images.
+
+    ``AUTO``: ``SMALL`` on a CPU, ``RESNET18`` on a GPU.
+    ``SMALL``: 10 layers, width 32, latent 256; made to be trained on a CPU.
+    ``RESNET18``: torchvision's, latent 512, with the CIFAR stem for images up to 64 pixels.
+    """
+
+    AUTO = "auto"
+    SMALL = "small"
+    RESNET18 = "resnet18"
+
+
+class Precision(Enum):
+    """Arithmetic of the encoder while it trains; losses are always float32.
+
+    ``AUTO``: bfloat16 where the device computes it fast (GPU; CPU with AMX or AVX512-BF16), float32 elsewhere.
+    """
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Which encoder.
+
+    Attributes:
+        name: the network; ignored where the caller gives a module of their own.
+        pretrained: start from torchvision's ImageNet weights (``RESNET18`` only).
+        freeze: leave the encoder as it is and learn the tree only.
+    """
+
+    name: EncoderName = EncoderName.AUTO
+    pretrained: bool = False
+    freeze: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", parse(EncoderName, self.name, "encoder.name"))
+        if self.pretrained and self.name is EncoderName.SMALL:
+            raise InputError("encoder.pretrained should go with name='resnet18'; the small network has no such weights")
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """How an image is changed into a view of it; every strength 0 leaves it unchanged.
+
+    Attributes:
+        crop: smallest and largest share of the area that a view keeps.
+        ratio: largest aspect ratio of a crop (1: square); the smallest is its inverse.
+        flip: whether half of the views are mirrored.
+        rotate: largest rotation, in degrees.
+        jitter: strengths of brightness, contrast, saturation, hue (the last two need 3 channels).
+        jitter_share: share of the views that are jittered.
+        grey: share of the views that lose their colour (3 channels).
+        noise: standard deviation of added noise, of a pixel range of 1.
+    """
+
+    crop: tuple[float, float] = (0.2, 1.0)
+    ratio: float = 4 / 3
+    flip: bool = True
+    rotate: float = 0.0
+    jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1)
+    jitter_share: float = 0.8
+    grey: float = 0.2
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = self.crop
+        if not 0 < low <= high <= 1:
+            raise InputError(f"views.crop should be two shares with 0 < low <= high <= 1; found {self.crop}")
+        if self.ratio < 1:
+            raise InputError(f"views.ratio should be at least 1; found {self.ratio}")
+        if len(self.jitter) != 4 or min(self.jitter) < 0 or max(self.jitter[:3]) > 1 or self.jitter[3] > 0.5:
+            raise InputError(
+                f"views.jitter should be brightness, contrast, saturation (0..1), hue (0..0.5); found {self.jitter}"
+            )
+        for name in ("jitter_share", "grey"):
+            _share(getattr(self, name), f"views.{name}")
+        if self.rotate < 0 or self.noise < 0:
+            raise InputError(f"views.rotate and views.noise should not be negative; found {self.rotate}, {self.noise}")
+
+    @classmethod
+    def auto(cls, shape: tuple[int, int, int]) -> Self:
+        """Views for images of this ``(height, width, channels)``.
+
+        Up to 16 pixels an image is a sign (a digit, a letter): a mirrored one is another sign and half of one is none,
+        so it is only shifted, scaled, turned a little and re-lit. Larger grey images keep their side too, but are cut
+        smaller. Colour images get SimCLR's views (arXiv 2002.05709) without blur.
+
+        Example:
+            >>> ViewConfig.auto((8, 8, 1)).flip, ViewConfig.auto((32, 32, 3)).flip
+            (False, True)
+        """
+        height, width, channels = shape
+        if max(height, width) <= 16:
+            return cls(crop=(0.6, 1.0), flip=False, rotate=10, jitter=(0.2, 0.4, 0, 0), grey=0, noise=0.05)
+        if channels == 1:
+            return cls(crop=(0.3, 1.0), flip=False, rotate=10, jitter=(0.4, 0.4, 0, 0), grey=0)
+        return cls()
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long and how fast the encoder learns.
+
+    Attributes:
+        epochs: passes over the images; None: 6000/sqrt(n) held to 20..200 on a CPU, 90000/sqrt(n) held to 100..800 on
+            a GPU (1,800 images: 141, 10,000: 60 on a CPU; 50,000: 402 on a GPU).
+        batch_size: images in a step; None: 256, and 1024 on a GPU, halved until an epoch has 8 steps or a batch
+            32 images.
+        lr: largest learning rate for a batch of 256, scaled with the square root of the batch.
+        weight_decay: of the weights (not of norms and biases).
+        joint_fraction: last part of the epochs, in which tree and encoder learn together (eq. 3); 0: never.
+        neighbours: how many nearest neighbours of an image count as near.
+        teacher: momentum of the moving average of the encoder that says what is near.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float = 2e-3
+    weight_decay: float = 1e-4
+    joint_fraction: float = 0.5
+    neighbours: int = 10
+    teacher: float = 0.99
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None:
+            positive(self.epochs, "training.epochs")
+        if self.batch_size is not None and positive(self.batch_size, "training.batch_size") < 2:
+            raise InputError("training.batch_size should be at least 2; found 1; a contrast needs two images")
+        positive(self.neighbours, "training.neighbours")
+        _above_zero(self.lr, "training.lr")
+        _share(self.joint_fraction, "training.joint_fraction")
+        _share(self.teacher, "training.teacher")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The losses, eq. (1) to (3) of InfoHier.
+
+    Attributes:
+        contrast: temperature of NT-Xent, eq. (2).
+        similarity: w = exp((cos - 1) / similarity) of centred features, eq. (1); None: w = (1 + cos) / 2.
+        tree: temperature of the soft lowest common ancestor, first and last; it falls geometrically.
+        rho: size of the tree's gradient at the encoder's output, as a share of the contrast's, eq. (3).
+    """
+
+    contrast: float = 0.2
+    similarity: float | None = 0.1
+    tree: tuple[float, float] = (0.5, 0.05)
+    rho: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0.03 <= self.contrast <= 10:  # below, exp(2 / contrast) leaves float32
+            raise InputError(f"losses.contrast should be between 0.03 and 10; found {self.contrast}")
+        if self.similarity is not None:
+            _above_zero(self.similarity, "losses.similarity")
+        for value in self.tree:
+            _above_zero(value, "losses.tree")
+        if self.rho < 0:
+            raise InputError(f"losses.rho should not be negative; found {self.rho}")
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The head, from latent vectors to the ball.
+
+    Attributes:
+        ball_dim: dimension of the ball that the tree is decoded from (the picture's is always 2).
+        hidden: width of the hidden layer.
+        steps: steps on the finished latent vectors.
+        triplets: triplets in a step, drawn from the whole set.
+        lr: largest learning rate.
+        sample: how many of the latents are used where there are more (their neighbours take quadratic time).
+    """
+
+    ball_dim: int = 16
+    hidden: int = 128
+    steps: int = 1_500
+    triplets: int = 4_096
+    lr: float = 1e-3
+    sample: int = 50_000
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "steps", "triplets", "sample"):
+            positive(getattr(self, name), f"head.{name}")
+        if positive(self.ball_dim, "head.ball_dim") < 2:
+            raise InputError("head.ball_dim should be at least 2; found 1; on a line there is no tree")
+        _above_zero(self.lr, "head.lr")
+
+
+@dataclass(frozen=True)
+class LearnConfig:
+    """Everything that can be set about learning.
+
+    Attributes:
+        views: None: `ViewConfig.auto` of the images' shape.
+        seed: of all random choices; the same seed and number of threads give the same result on a CPU.
+        device: a torch device such as ``"cuda:1"``; None: a GPU where there is one.
+
+    Example:
+        >>> config = LearnConfig(training=TrainConfig(epochs=20), seed=7)
+        >>> LearnConfig.from_json(config.to_json()) == config
+        True
+    """
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    views: ViewConfig | None = None
+    training: TrainConfig = field(default_factory=TrainConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    seed: int = 0
+    device: str | None = None
+    precision: Precision = Precision.AUTO
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "precision", parse(Precision, self.precision, "precision"))
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise InputError(f"seed should be an integer of at least 0; found {self.seed!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values: dict[str, Any] = to_json(self)
+        return values
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The configuration of these values; what is missing keeps its default.
+
+        Raises:
+            InputError: an unknown key or a refused value.
+        """
+        return from_json(cls, data)
+
+
+def _share(value: float, name: str) -> None:
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} should be between 0 and 1; found {value!r}")
+
+
+def _above_zero(value: float, name: str) -> None:
+    if not value > 0:
+        raise InputError(f"{name} should be above 0; found {value!r}")

@@ -1,0 +1,200 @@
+"""The encoder: a network with its normalisation, what it is as JSON, and images to latent vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from hierindex.errors import CorruptIndexError, ImageError, InputError, NoEncoderError
+from hierindex.learning.config import EncoderConfig, EncoderName
+from hierindex.learning.device import pick_device
+from hierindex.learning.encoder_file import EncoderFile
+from hierindex.learning.networks import SmallNet, resnet
+from hierindex.learning.pixels import Pixels
+from hierindex.vectors import Float32
+
+__all__ = ["Encoder", "ImageNet", "build_network", "load_encoder"]
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+class ImageNet(nn.Module):
+    """A network behind its normalisation: (image - mean) / std by channel, with images in [0, 1]."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, body: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.body = body
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("std", torch.ones(channels, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features ``(b, d)`` of float images ``(b, c, h, w)`` in [0, 1]."""
+        features: Tensor = self.body((images - self.mean) / self.std)
+        return features.flatten(1)
+
+
+class Encoder:
+    """Images to latent vectors.
+
+    Attributes:
+        net: the network; it is put into eval mode for `encode`.
+        spec: what it is, as JSON: name, shape (h, w, c) of its images, latent dimension.
+    """
+
+    def __init__(self, net: ImageNet, spec: Mapping[str, Any], device: torch.device | None = None) -> None:
+        self.spec = dict(spec)
+        self.device = device or torch.device("cpu")
+        self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of the images."""
+        height, width, channels = self.spec["shape"]
+        return height, width, channels
+
+    @property
+    def dim(self) -> int:
+        """d, the dimension of the latent vectors."""
+        return int(self.spec["dim"])
+
+    def encode(self, images: NDArray[np.uint8], *, rows_at_once: int = 512) -> Float32:
+        """Latent vectors of unit length.
+
+        In float32 on every device: a vector that is looked up should not depend on where the others were computed.
+
+        Args:
+            images: uint8 ``(n, h, w, c)``, of the shape the encoder was made for.
+            rows_at_once: images in one pass.
+
+        Returns:
+            float32 ``(n, d)``, rows of length 1.
+
+        Raises:
+            ImageError: another shape or dtype.
+        """
+        if images.ndim != 4 or images.shape[1:] != self.shape or images.dtype != np.uint8:
+            raise ImageError(
+                f"images should be uint8 (n, {', '.join(map(str, self.shape))}), as the encoder was made for; "
+                f"found {images.dtype} {images.shape}"
+            )
+        found = np.empty((len(images), self.dim), np.float32)
+        for start in range(0, len(images), rows_at_once):
+            batch = torch.from_numpy(np.ascontiguousarray(images[start : start + rows_at_once])).to(self.device)
+            found[start : start + rows_at_once] = self.features(batch.permute(0, 3, 1, 2)).cpu().numpy()
+        return found
+
+    @torch.inference_mode()
+    def features(self, images: Tensor) -> Tensor:
+        """Latent unit vectors ``(b, d)`` of uint8 images ``(b, c, h, w)`` on the device."""
+        self.net.eval()
+        floats = images.to(torch.float32).div_(255).contiguous(memory_format=torch.channels_last)
+        return normalize(self.net(floats).float(), dim=1)
+
+    def normalise(self, pixels: Pixels) -> None:
+        """Set mean and spread of every channel from the images (a random 2,000 of them at most)."""
+        n = len(pixels)
+        rows = torch.arange(n) if n <= 2_000 else torch.randperm(n)[:2_000]
+        values = pixels.rows(rows).float().div_(255)
+        self.net.mean.copy_(values.mean(dim=(0, 2, 3))[:, None, None])
+        self.net.std.copy_(values.std(dim=(0, 2, 3)).clamp(min=1e-3)[:, None, None])
+
+    def to_file(self) -> EncoderFile:
+        """What it is and its weights, for the store."""
+        weights = {
+            name: value.detach().cpu().contiguous().numpy().copy() for name, value in self.net.state_dict().items()
+        }
+        return EncoderFile(spec=dict(self.spec), arrays=weights)
+
+
+def build_network(
+    config: EncoderConfig, shape: tuple[int, int, int], device: torch.device, module: nn.Module | None = None
+) -> Encoder:
+    """A fresh encoder for images ``(h, w, c)``, or one around the caller's module.
+
+    The caller's module takes float images ``(b, c, h, w)`` in [0, 1] and gives features ``(b, d)``; it is used as it
+    is, and what it normalises is its own affair.
+
+    Raises:
+        WeightsError: pretrained weights cannot be had.
+        InputError: the module does not take such images, or its output is not ``(b, d)``.
+    """
+    height, width, channels = shape
+    name = EncoderName.SMALL if device.type == "cpu" else EncoderName.RESNET18
+    name = name if config.name is EncoderName.AUTO and not config.pretrained else config.name
+    spec: dict[str, Any]
+    if module is not None:
+        kind = f"{type(module).__module__}.{type(module).__qualname__}"
+        net, spec = ImageNet(module, channels), {"name": "own", "class": kind}
+    elif name is EncoderName.SMALL:
+        net, spec = ImageNet(SmallNet(channels, min(height, width)), channels), {"name": "small"}
+    else:
+        body = resnet(channels, max(height, width), pretrained=config.pretrained)
+        net, spec = ImageNet(body, channels), {"name": "resnet18", "imagenet": config.pretrained}
+        if config.pretrained and channels == 3:
+            for buffer, values in zip((net.mean, net.std), _IMAGENET, strict=True):
+                buffer.copy_(torch.tensor(values).view(3, 1, 1))
+    net = net.to(device)
+    return Encoder(net, {**spec, "shape": list(shape), "dim": _latent_dim(net, shape, device)}, device)
+
+
+def load_encoder(
+    spec: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[np.generic]],
+    module: nn.Module | None = None,
+    *,
+    device: str | None = None,
+) -> Encoder:
+    """The encoder of an `EncoderFile`.
+
+    Args:
+        spec: what it is.
+        arrays: its weights.
+        module: the caller's own network, where it was built around one: its weights are stored, its code is not.
+        device: a torch device; None: a GPU where there is one.
+
+    Raises:
+        NoEncoderError: it was built around a module, and none is given.
+        CorruptIndexError: the weights do not fit the network.
+    """
+    shape = (spec["shape"][0], spec["shape"][1], spec["shape"][2])
+    if spec["name"] == "own" and module is None:
+        raise NoEncoderError(
+            f"this index was built with an encoder of your own ({spec['class']}), of which only the weights are "
+            "stored; pass that network again as module="
+        )
+    if spec["name"] == "own":
+        assert module is not None  # noqa: S101 - for mypy; refused above
+        body = module
+    elif spec["name"] == "small":
+        body = SmallNet(shape[2], min(shape[:2]))
+    else:
+        body = resnet(shape[2], 65 if spec["imagenet"] else max(shape[:2]), pretrained=False)
+    net = ImageNet(body, shape[2])
+    try:
+        net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
+    except RuntimeError as error:
+        raise CorruptIndexError(f"the stored weights should fit the encoder {spec['name']!r}; found {error}") from error
+    return Encoder(net, spec, pick_device(device))
+
+
+@torch.inference_mode()
+def _latent_dim(net: ImageNet, shape: tuple[int, int, int], device: torch.device) -> int:
+    height, width, channels = shape
+    try:
+        found = net.eval()(torch.zeros(2, channels, height, width, device=device))
+    except RuntimeError as error:
+        raise InputError(
+            f"the encoder should take float images (b, {channels}, {height}, {width}); found: {error}"
+        ) from error
+    if found.ndim != 2 or len(found) != 2:
+        raise InputError(f"the encoder should give features (b, d); found {tuple(found.shape)} for 2 images")
+    return int(found.shape[1])

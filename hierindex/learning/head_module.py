@@ -1,0 +1,66 @@
+"""The head while it learns: `hierindex.head.Head` as a torch module, and its start at the principal axes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from hierindex.head import Head
+
+__all__ = ["HeadModule"]
+
+
+class HeadModule(nn.Module):
+    """unit(u @ linear + relu(u @ w1 + b1) @ w2) with u = (z - mean) / scale; see `hierindex.head.Head`.
+
+    Started from random axes the 2-D loss is stuck in whatever circular order it began with, so ``linear`` begins at the
+    principal axes of the latents and the hidden layer at zero output (w2 = 0).
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, dim: int, points: int, hidden: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
+        self.linear = nn.Parameter(torch.zeros(dim, points))
+        self.w1 = nn.Parameter(torch.zeros(dim, hidden))
+        self.b1 = nn.Parameter(torch.zeros(hidden))
+        self.w2 = nn.Parameter(torch.zeros(hidden, points))
+
+    @torch.no_grad()
+    def start(self, latent: Tensor, generator: torch.Generator) -> None:
+        """Set the weights from latents ``(n, d)``: centred, one common scale, principal axes, random hidden layer."""
+        self.mean.copy_(latent.mean(0))
+        spread = (latent - self.mean).square().sum(1).mean().sqrt()
+        self.scale.fill_(float(spread) if float(spread) > 1e-12 else 1.0)
+        self.linear.copy_(principal_axes((latent - self.mean) / self.scale, self.linear.shape[1]))
+        self.w1.copy_(torch.randn(self.w1.shape, generator=generator, device=generator.device))
+        self.b1.zero_()
+        self.w2.zero_()
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Unit vectors ``(n, p)`` for latents ``(n, d)``, float32."""
+        u = (z.float() - self.mean) / self.scale
+        out = u @ self.linear + torch.relu(u @ self.w1 + self.b1) @ self.w2
+        return normalize(out, dim=1)
+
+    def to_head(self) -> Head:
+        """The same head as a NumPy value."""
+        weights = {name: value.detach().float().cpu().numpy().copy() for name, value in self.state_dict().items()}
+        return Head.from_arrays(weights)
+
+
+def principal_axes(u: Tensor, count: int) -> Tensor:
+    """The first axes ``(d, count)`` of centred rows ``(n, d)``, largest variance first; zero columns where d < count.
+
+    The sign of an axis is fixed (its largest entry is positive), so that equal data give equal axes.
+    """
+    _, vectors = torch.linalg.eigh((u.double().T @ u.double()) / len(u))
+    axes = vectors.flip(1)[:, :count]
+    axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
+    padded = torch.zeros(u.shape[1], count, dtype=u.dtype, device=u.device)
+    padded[:, : axes.shape[1]] = axes.to(u.dtype)
+    return padded

@@ -1,0 +1,134 @@
+"""The two doors of learning: from images, and from ready vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hierindex.errors import EmptyInputError
+from hierindex.learning.balance import Balance, GradientRatio
+from hierindex.learning.config import LearnConfig, ViewConfig
+from hierindex.learning.contrastive import ContrastiveLoss, nt_xent
+from hierindex.learning.device import pick_device, seeded
+from hierindex.learning.encoder import Encoder, build_network
+from hierindex.learning.encoder_file import EncoderFile
+from hierindex.learning.history import Epoch, History
+from hierindex.learning.learned import Learned
+from hierindex.learning.pixels import ImageRows, Pixels
+from hierindex.learning.refine import fit_heads
+from hierindex.learning.training import Trainer, encode_all
+from hierindex.learning.views import ViewMaker, Views
+from hierindex.progress import Progress
+from hierindex.vectors import Float32
+
+__all__ = ["Parts", "learn_images", "learn_vectors"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Parts of learning that can be exchanged for one's own; None: what the configuration says.
+
+    Attributes:
+        views: (uint8 ``(b, c, h, w)``, generator) -> float ``(b, c, h, w)`` in [0, 1].
+        contrast: eq. (2) with another phi and psi.
+        balance: how the two losses are weighted, eq. (3).
+    """
+
+    views: ViewMaker | None = None
+    contrast: ContrastiveLoss | None = None
+    balance: Balance | None = None
+
+
+def learn_images(
+    source: ImageRows,
+    config: LearnConfig,
+    progress: Progress,
+    checkpoint: Path | None = None,
+    module: nn.Module | None = None,
+    parts: Parts | None = None,
+) -> Learned:
+    """Learn an encoder and a tree from unlabelled images (InfoHier, arXiv 2501.08717).
+
+    Args:
+        source: two images or more, all of one shape.
+        config: how.
+        progress: told of the stages.
+        checkpoint: a file, written after every epoch; where it exists, training goes on from it.
+        module: a network of one's own in place of ``config.encoder.name``, trained further in place (left as it is with
+            ``config.encoder.freeze``): float ``(b, c, h, w)`` in [0, 1] -> ``(b, d)``.
+        parts: other parts of one's own.
+
+    Returns:
+        What was learned; latents are rows of length 1, for the cosine metric.
+
+    Raises:
+        EmptyInputError: fewer than two images.
+        WeightsError: pretrained weights cannot be had.
+        InputError: the device or the module cannot be used, the loss is no longer finite, or the checkpoint is
+        another's.
+    """
+    if len(source) < 2:
+        raise EmptyInputError(f"learning should have at least 2 images; found {len(source)}; add more")
+    device = pick_device(config.device)
+    with seeded(config.seed, device):
+        encoder = build_network(config.encoder, source.shape, device, module)
+        pixels = Pixels(source, device)
+        if module is None and not (config.encoder.pretrained and source.shape[2] == 3):
+            encoder.normalise(pixels)
+        epochs: tuple[Epoch, ...] = ()
+        if not config.encoder.freeze:
+            epochs = _trainer(encoder, pixels, config, parts or Parts(), checkpoint).run(progress)
+    return _finish(encode_all(encoder, pixels), config, progress, epochs, encoder.to_file())
+
+
+def learn_vectors(rows: Float32, config: LearnConfig, progress: Progress) -> Learned:
+    """Learn a tree over ready vectors: the heads alone, on triplets from the whole set.
+
+    Args:
+        rows: float32 ``(n, d)``, as the index stores them (of unit length for cosine), n >= 2.
+        config: how; encoder, views and training do not matter.
+        progress: told of the stages.
+
+    Returns:
+        What was learned; ``latent`` is ``rows`` itself.
+
+    Raises:
+        EmptyInputError: fewer than two rows.
+
+    Example:
+        >>> from hierindex.learning.config import HeadConfig
+        >>> from hierindex.progress import Silent
+        >>> config = LearnConfig(head=HeadConfig(steps=2), device="cpu")
+        >>> learned = learn_vectors(np.eye(5, dtype=np.float32), config, Silent())
+        >>> learned.head(learned.latent).shape, learned.disk(learned.latent).shape
+        ((5, 16), (5, 2))
+    """
+    if len(rows) < 2:
+        raise EmptyInputError(f"learning should have at least 2 vectors; found {len(rows)}; add more")
+    latent = torch.from_numpy(np.array(rows, dtype=np.float32)).to(pick_device(config.device))
+    learned = _finish(latent, config, progress, (), None)
+    return Learned(rows, learned.head, learned.disk, None, learned.history)
+
+
+def _trainer(encoder: Encoder, pixels: Pixels, config: LearnConfig, parts: Parts, checkpoint: Path | None) -> Trainer:
+    return Trainer(
+        encoder=encoder,
+        pixels=pixels,
+        config=config,
+        views=parts.views or Views(config.views or ViewConfig.auto(encoder.shape)),
+        contrast=parts.contrast or nt_xent(config.losses.contrast),
+        balance=parts.balance or GradientRatio(config.losses.rho),
+        checkpoint=checkpoint,
+    )
+
+
+def _finish(
+    latent: Tensor, config: LearnConfig, progress: Progress, epochs: tuple[Epoch, ...], file: EncoderFile | None
+) -> Learned:
+    heads, fits = fit_heads(latent, config, progress)
+    ball, disk = (head.to_head() for head in heads)
+    return Learned(latent.cpu().numpy(), ball, disk, file, History(epochs, tuple(fits)))

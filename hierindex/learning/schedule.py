@@ -1,0 +1,65 @@
+"""How long, how fast and how many at once: the automatic budget, and the learning rate along it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from hierindex.learning.config import TrainConfig
+
+__all__ = ["Plan", "annealed", "plan", "rate"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training run in numbers.
+
+    Attributes:
+        epochs: how many. joint_from: the first one in which the tree takes part (``epochs``: none).
+        batch: images in a step. steps: in an epoch. lr: the largest learning rate.
+    """
+
+    epochs: int
+    joint_from: int
+    batch: int
+    steps: int
+    lr: float
+
+
+def plan(n: int, config: TrainConfig, *, gpu: bool) -> Plan:
+    """The plan for n images; see `TrainConfig` for the rules.
+
+    Example:
+        >>> plan(10_000, TrainConfig(), gpu=False).epochs
+        60
+    """
+    epochs = config.epochs or _automatic_epochs(n, gpu=gpu)
+    batch = min(config.batch_size or _automatic_batch(n, gpu=gpu), n)
+    joint = round(epochs * config.joint_fraction) if n >= 4 else 0
+    return Plan(epochs, epochs - joint, batch, max(1, n // batch), config.lr * math.sqrt(batch / 256))
+
+
+def rate(step: int, total: int, *, warmup: float = 0.05) -> float:
+    """Share of the largest learning rate: up in a straight line, then down along a cosine to 0."""
+    first = max(1, round(total * warmup))
+    if step < first:
+        return (step + 1) / first
+    return 0.5 * (1 + math.cos(math.pi * (step - first) / max(1, total - first)))
+
+
+def annealed(span: tuple[float, float], done: float) -> float:
+    """A temperature that falls geometrically from the first to the last of ``span`` while ``done`` goes from 0 to 1."""
+    first, last = span
+    return float(first * (last / first) ** done)
+
+
+def _automatic_epochs(n: int, *, gpu: bool) -> int:
+    per_root, low, high = (90_000, 100, 800) if gpu else (6_000, 20, 200)
+    return min(max(int(per_root / math.sqrt(n)), low), high)
+
+
+def _automatic_batch(n: int, *, gpu: bool) -> int:
+    batch = 1024 if gpu else 256
+    while batch > 32 and n < 8 * batch:
+        batch //= 2
+    return batch

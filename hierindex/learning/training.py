@@ -1,0 +1,206 @@
+"""Training the encoder: first the contrast alone, then contrast and tree together. One loop.
+
+Epochs before ``plan.joint_from`` minimise eq. (2). From there on a batch is made of random anchors and one of the
+nearest neighbours of each in the whole set (as the slowly moving teacher sees it, re-found every epoch); neighbours are
+positives too and never negatives, and the tree loss, eq. (1), on triplets of the batch joins in by eq. (3).
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from hierindex.learning.balance import Balance
+from hierindex.learning.batches import Batch, near_batches, plain_batches
+from hierindex.learning.checkpoint import load_checkpoint, save_checkpoint
+from hierindex.learning.config import LearnConfig
+from hierindex.learning.contrastive import ContrastiveLoss
+from hierindex.learning.device import autocast, seeded, uses_bfloat16
+from hierindex.learning.encoder import Encoder
+from hierindex.learning.head_module import HeadModule
+from hierindex.learning.history import Epoch
+from hierindex.learning.neighbours import nearest
+from hierindex.learning.pixels import Pixels
+from hierindex.learning.refine import check_finite, pair_weights
+from hierindex.learning.schedule import Plan, annealed, plan, rate
+from hierindex.learning.tree_loss import centred, tree_loss
+from hierindex.learning.triplets import batch_triplets
+from hierindex.learning.views import ViewMaker
+from hierindex.progress import Progress
+
+__all__ = ["Trainer", "consistency"]
+
+
+@dataclass
+class Trainer:
+    """What learns, and what it learns by.
+
+    Attributes:
+        encoder: trained in place; ends as its own slowly moving average.
+        head: trained along in the joint part.
+    """
+
+    encoder: Encoder
+    pixels: Pixels
+    config: LearnConfig
+    views: ViewMaker
+    contrast: ContrastiveLoss
+    balance: Balance
+    checkpoint: Path | None = None
+    plan: Plan = field(init=False)
+
+    def __post_init__(self) -> None:
+        config, device, dim = self.config, self.encoder.device, self.encoder.dim
+        self.plan = plan(len(self.pixels), config.training, gpu=device.type == "cuda")
+        self.projector = _projector(dim).to(device)
+        self.head = HeadModule(dim, config.head.ball_dim, config.head.hidden).to(device)
+        self.teacher = Encoder(copy.deepcopy(self.encoder.net), self.encoder.spec, device)
+        self.optimiser = _optimiser(self.encoder.net, self.projector, self.head, config)
+        self.bfloat16 = uses_bfloat16(config.precision, device)
+
+    def run(self, progress: Progress) -> tuple[Epoch, ...]:
+        """Train to the end of the plan, from the checkpoint where there is one; the encoder becomes the teacher."""
+        history = load_checkpoint(self)
+        progress.stage("encoder", self.plan.epochs * self.plan.steps)
+        progress.step(len(history) * self.plan.steps)
+        for epoch in range(len(history), self.plan.epochs):
+            seed = self.config.seed * 100_003 + epoch
+            with seeded(seed, self.encoder.device) as generator:
+                history.append(self._epoch(epoch, generator, progress))
+            save_checkpoint(self, history)
+        self.encoder.net.load_state_dict(self.teacher.net.state_dict())
+        return tuple(history)
+
+    def _epoch(self, epoch: int, generator: torch.Generator, progress: Progress) -> Epoch:
+        began, joint, n = time.perf_counter(), epoch >= self.plan.joint_from, len(self.pixels)
+        directions = near = None
+        batches = plain_batches(n, self.plan.batch, generator)
+        if joint:
+            latent = encode_all(self.teacher, self.pixels)
+            directions = centred(latent)
+            near = nearest(directions, self.config.training.neighbours)
+            batches = near_batches(near, self.plan.batch, generator)
+            if epoch == self.plan.joint_from:
+                self.head.start(latent, generator)
+        sums: dict[str, float] = {}
+        for position, batch in enumerate(batches):
+            figures = self._step(epoch * self.plan.steps + position, batch, directions, generator)
+            for name, value in figures.items():
+                sums[name] = sums.get(name, 0.0) + value / self.plan.steps
+            progress.step(
+                1, ", ".join(f"{name} {figures[name]:.3f}" for name in ("contrast", "tree") if name in figures)
+            )
+        return Epoch(
+            epoch=epoch,
+            lr=self.optimiser.param_groups[0]["lr"],
+            consistency=consistency(self.teacher, self.pixels, self.views, generator),
+            seconds=time.perf_counter() - began,
+            **sums,
+        )
+
+    def _step(self, step: int, batch: Batch, directions: Tensor | None, generator: torch.Generator) -> dict[str, float]:
+        """One step; gradients of both losses meet at the encoder's output z and go on from there as one."""
+        total = self.plan.epochs * self.plan.steps
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * rate(step, total)
+        images = self.pixels.rows(batch.rows)
+        seen = torch.cat([self.views(images, generator), self.views(images, generator)])
+        self.encoder.net.train()
+        with autocast(self.encoder.device, bfloat16=self.bfloat16):
+            z = self.encoder.net(seen.contiguous(memory_format=torch.channels_last)).float()
+        meeting = z.detach().requires_grad_()
+        contrast = self.contrast(self.projector(meeting), batch.positives, batch.excluded)
+        figures = {"contrast": self._checked(contrast, step)}
+        self.optimiser.zero_grad()
+        gradient = _gradient(contrast, meeting)
+        if directions is not None:
+            start = self.plan.joint_from * self.plan.steps
+            done = (step - start) / max(1, total - start)
+            tree = self._tree_loss(meeting, batch.rows, directions, done, generator)
+            figures["tree"] = self._checked(tree, step)
+            joined = self.balance.join(gradient, _gradient(tree, meeting), done)
+            gradient = joined.gradient
+            figures |= {
+                "contrast_norm": joined.contrast_norm,
+                "tree_norm": joined.tree_norm,
+                "cosine": joined.cosine,
+                "balance": joined.weight,
+            }
+        z.backward(gradient)
+        self.optimiser.step()
+        _follow(self.teacher.net, self.encoder.net, min(self.config.training.teacher, (1 + step) / (10 + step)))
+        return figures
+
+    def _tree_loss(
+        self, z: Tensor, rows: Tensor, directions: Tensor, done: float, generator: torch.Generator
+    ) -> Tensor:
+        """Eq. (1) on triplets of the batch; each corner is one of the two views of its row."""
+        triplets = batch_triplets(len(rows) // 2, self.config.head.triplets, generator)
+        view = torch.randint(2, triplets.shape, generator=generator, device=rows.device)
+        points = self.head(normalize(z, dim=1))[triplets + view * len(rows)]
+        weights = pair_weights(directions, rows[triplets], self.config.losses.similarity)
+        return tree_loss(points, weights, annealed(self.config.losses.tree, done))
+
+    def _checked(self, loss: Tensor, step: int) -> float:
+        where = f"step {step} (epoch {step // self.plan.steps}) of the encoder"
+        return check_finite(loss, where, f"training.lr ({self.config.training.lr}) or use precision='float32'")
+
+
+def encode_all(encoder: Encoder, pixels: Pixels) -> Tensor:
+    """Latents ``(n, d)`` of all images, on the device."""
+    return torch.cat([encoder.features(images) for images in pixels.batches(512)]).clone()
+
+
+@torch.inference_mode()
+def consistency(
+    encoder: Encoder, pixels: Pixels, views: ViewMaker, generator: torch.Generator, *, sample: int = 500, k: int = 10
+) -> float:
+    """Share of sampled images whose view is nearest to the image or to one of its k nearest, among the sample."""
+    n = len(pixels)
+    rows = torch.randperm(n, generator=generator, device=generator.device)[:sample]
+    images = pixels.rows(rows)
+    clean = encoder.features(images)
+    seen = normalize(encoder.net(views(images, generator)).float(), dim=1)
+    found = nearest(clean, 1, queries=seen)
+    allowed = torch.cat([torch.arange(len(rows), device=rows.device)[:, None], nearest(clean, k)], dim=1)
+    return float((allowed == found).any(1).float().mean())
+
+
+def _projector(dim: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(dim, dim, bias=False), nn.BatchNorm1d(dim), nn.ReLU(inplace=True), nn.Linear(dim, 128)
+    )
+
+
+def _optimiser(net: nn.Module, projector: nn.Module, head: nn.Module, config: LearnConfig) -> torch.optim.Optimizer:
+    weights = [p for m in (net, projector) for p in m.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for m in (net, projector) for p in m.parameters() if p.requires_grad and p.ndim <= 1]
+    return torch.optim.AdamW(
+        [
+            {"params": weights, "weight_decay": config.training.weight_decay, "peak": config.training.lr},
+            {"params": others, "weight_decay": 0.0, "peak": config.training.lr},
+            {"params": list(head.parameters()), "weight_decay": 0.0, "peak": config.head.lr},
+        ]
+    )
+
+
+def _gradient(loss: Tensor, z: Tensor) -> Tensor:
+    """dL/dz; the weights above z keep their own gradients."""
+    z.grad = None
+    torch.autograd.backward(loss)
+    return torch.zeros_like(z) if z.grad is None else z.grad
+
+
+@torch.no_grad()
+def _follow(teacher: nn.Module, net: nn.Module, momentum: float) -> None:
+    for slow, fast in zip(teacher.state_dict().values(), net.state_dict().values(), strict=True):
+        if slow.is_floating_point():
+            slow.lerp_(fast, 1 - momentum)
+        else:
+            slow.copy_(fast)

@@ -1,0 +1,55 @@
+"""The tree loss, InfoHier eq. (1): a smooth form of Dasgupta's cost on triplets of points."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from hierindex.learning.ball import lca_depth
+
+__all__ = ["centred", "similarity", "tree_loss"]
+
+
+def centred(features: Tensor, mean: Tensor | None = None) -> Tensor:
+    """Unit rows ``(n, d)`` of features less their mean (the mean of these rows, or the given one ``(d,)``).
+
+    Features that all share a large component look alike to a cosine; without their mean they do not.
+    """
+    features = features.float()
+    return normalize(features - (features.mean(0) if mean is None else mean), dim=-1)
+
+
+def similarity(a: Tensor, b: Tensor, temperature: float | None) -> Tensor:
+    """Similarity in (0, 1] of unit vectors ``(..., d)``: exp((cos - 1) / temperature), or (1 + cos) / 2 for None.
+
+    The sharpened form tells near pairs apart; the plain one is HypHC's, where the mass of unrelated pairs (w = 1/2
+    each) outweighs them.
+    """
+    cos = (a * b).sum(-1)
+    return (1 + cos) / 2 if temperature is None else torch.exp((cos - 1) / temperature)
+
+
+def tree_loss(points: Tensor, weights: Tensor, tau: float) -> Tensor:
+    """Eq. (1): mean over triplets of w_ij + w_ik + w_jk - sum over the three pairs of w * softmax(d_lca / tau).
+
+    Low where the most similar pair of a triplet has the deepest common ancestor. No gradient flows into the weights: it
+    would be 1 - softmax >= 0 and push all similarities down.
+
+    Args:
+        points: unit vectors ``(t, 3, p)``, the corners i, j, k of t triplets on the boundary.
+        weights: similarities ``(t, 3)`` of the pairs ij, ik, jk.
+        tau: temperature of the softmax; towards 0 the loss becomes Dasgupta's cost of the triplets.
+
+    Returns:
+        Loss ``()``, float32 (float64 for float64 points).
+
+    Example:
+        >>> points = torch.eye(3)[None]
+        >>> round(tree_loss(points, torch.ones(1, 3), 0.1).item(), 6)
+        2.0
+    """
+    i, j, k = points.unbind(1)
+    depths = torch.stack([lca_depth(i, j), lca_depth(i, k), lca_depth(j, k)], dim=1)
+    w = weights.detach().to(depths.dtype)
+    return (w.sum(1) - (w * torch.softmax(depths / tau, dim=1)).sum(1)).mean()
