@@ -30,7 +30,16 @@ FORMAT = 1
 """The format version this code writes, and the highest it reads."""
 
 # What readers of JSON, Parquet and safetensors raise on bytes that are not theirs.
-_DAMAGE = (pa.ArrowException, SafetensorError, ValueError, LookupError, TypeError, RecursionError, MemoryError)
+_DAMAGE = (
+    pa.ArrowException,
+    SafetensorError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+)
 
 
 def damaged(path: Path, found: str) -> CorruptIndexError:
@@ -148,6 +157,7 @@ def _refuse_existing(path: Path) -> None:
 
 
 def short(error: BaseException) -> str:
-    """The first line of an error, without the Rust or C++ trace below it."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
+    """What an error says, in one line and without the Rust trace below it."""
+    lines = [re.sub(r"\x1b\[\d*m|↳", "", line).strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not re.match(r"\d+: |at /", line)]
+    return f"{type(error).__name__}: {': '.join(said[:4])[:300]}"

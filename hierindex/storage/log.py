@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from hierindex.errors import ConflictError, InputError, NotAnIndexError, StorageError
 from hierindex.storage.files import damaged, reading, short, sync_folder
+from hierindex.storage.history import NOTE, commits
 from hierindex.storage.parts import Part
 from hierindex.storage.points import OWN
 
@@ -27,8 +27,6 @@ __all__ = [
     "Log",
     "Operation",
     "Publication",
-    "Version",
-    "history",
     "is_table",
     "latest",
     "open_log",
@@ -37,7 +35,7 @@ __all__ = [
     "sync_log",
 ]
 
-_TREE, _MODEL, _NOTE = "hierindex.tree", "hierindex.model", "hierindex"
+_TREE, _MODEL = "hierindex.tree", "hierindex.model"
 
 # No checkpoint and no clean-up inside a commit: a failure there would make a commit that is done look undone.
 _BARE = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
@@ -63,27 +61,6 @@ class Publication:
     rows: int
     tree: int
     model: int
-
-
-@dataclass(frozen=True)
-class Version:
-    """One line of an index's history.
-
-    Attributes:
-        version: its number; 0 is the first.
-        timestamp: when it was committed (UTC).
-        operation: ``create``, ``replace``, ``add``, ``delete``, ``update`` (both), ``tree``; another tool's own word.
-        rows: how many points it holds; None where another tool committed it.
-        tree: its generation of the tree; None likewise.
-        model: its generation of the model; None likewise.
-    """
-
-    version: int
-    timestamp: datetime
-    operation: str
-    rows: int | None
-    tree: int | None
-    model: int | None
 
 
 @dataclass(frozen=True)
@@ -141,7 +118,7 @@ def start(folder: Path, schema: pa.Schema, actions: list[AddAction], what: Publi
         ConflictError: another writer committed meanwhile.
         StorageError: the disk cannot be written.
     """
-    with _committing(folder):
+    with _committing(folder), _sole_creator(folder, what):
         create_table_with_add_actions(
             str(folder),
             Schema.from_arrow(schema),
@@ -175,12 +152,6 @@ def publish(log: Log, actions: list[AddAction | RemoveAction], what: Publication
         return _log(log.folder, log.table)
 
 
-def history(log: Log) -> list[Version]:
-    """The versions up to that of ``log``, newest first, as far back as the log goes."""
-    with _delta(log.folder):
-        return [_version(entry) for entry in log.table.history()]
-
-
 def sync_log(folder: Path) -> None:
     """Make the newest commit survive a power cut.
 
@@ -202,7 +173,7 @@ def sync_log(folder: Path) -> None:
 def _properties(what: Publication) -> CommitProperties:
     note = {"operation": what.operation.value, "rows": what.rows, "tree": what.tree, "model": what.model}
     return CommitProperties(
-        custom_metadata={_NOTE: note},
+        custom_metadata={NOTE: note},
         max_commit_retries=0,  # a commit is valid for the version it was made from and for no other
         app_transactions=[Transaction(_TREE, what.tree), Transaction(_MODEL, what.model)],
     )
@@ -257,22 +228,9 @@ def _part(folder: Path, add: dict[str, Any]) -> Part:
 def _need_version(folder: Path, version: int, newest: int) -> None:
     if isinstance(version, bool) or not isinstance(version, (int, np.integer)):
         raise InputError(f"version should be an integer; found {version!r}")
-    kept = [int(path.stem) for path in (folder / "_delta_log").glob("*.json") if path.stem.isdigit()]
-    oldest = min(kept, default=newest)
+    oldest = min(commits(folder), default=newest)
     if not oldest <= version <= newest:
         raise StorageError(f"version should be in {oldest}..{newest}, the versions of {folder.parent}; found {version}")
-
-
-def _version(entry: dict[str, Any]) -> Version:
-    note = entry.get(_NOTE, {})
-    return Version(
-        version=int(entry["version"]),
-        timestamp=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-        operation=note.get("operation", entry.get("operation", "unknown")),
-        rows=note.get("rows"),
-        tree=note.get("tree"),
-        model=note.get("model"),
-    )
 
 
 @contextmanager
@@ -289,6 +247,19 @@ def _committing(folder: Path) -> Iterator[None]:
             f"{folder} should be writable; found {short(error)}; the last version still holds: free space or mend "
             "the rights, then try again"
         ) from error
+
+
+@contextmanager
+def _sole_creator(folder: Path, what: Publication) -> Iterator[None]:
+    """Of two writers who create one index, the second hears of a conflict, as with any other commit."""
+    try:
+        yield
+    except CommitFailedError:
+        raise
+    except DeltaError as error:
+        if what.operation is Operation.CREATE and is_table(folder):
+            raise CommitFailedError(short(error)) from error
+        raise
 
 
 @contextmanager

@@ -9,13 +9,12 @@ from pathlib import Path
 from hierindex.errors import NotAnIndexError, StorageError
 from hierindex.storage.change import Change
 from hierindex.storage.draft import MODEL, POINTS, TREE, drafting
+from hierindex.storage.history import Version, history
 from hierindex.storage.load import load_points
 from hierindex.storage.log import (
     Log,
     Operation,
     Publication,
-    Version,
-    history,
     is_table,
     latest,
     open_log,
@@ -132,7 +131,7 @@ class Store:
 
     def history(self) -> list[Version]:
         """The versions up to this one, newest first."""
-        return history(self._log)
+        return history(self._path / POINTS, self.version)
 
     def load(self) -> Contents:
         """Read everything.

@@ -1,0 +1,69 @@
+"""What the versions of an index did, read from the log's own files.
+
+(`deltalake.DeltaTable.history` numbers the commits wrongly at any version but the newest.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hierindex.storage.files import reading
+from hierindex.storage.sealed import Json, loads
+
+__all__ = ["NOTE", "Version", "commits", "history"]
+
+NOTE = "hierindex"
+"""The key in a commit's own metadata under which it says what it did."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One line of an index's history.
+
+    Attributes:
+        version: its number; 0 is the first.
+        timestamp: when it was committed (UTC).
+        operation: ``create``, ``replace``, ``add``, ``delete``, ``update`` (both), ``tree``; another tool's own word.
+        rows: how many points it holds; None where another tool committed it.
+        tree: its generation of the tree; None likewise.
+        model: its generation of the model; None likewise.
+    """
+
+    version: int
+    timestamp: datetime
+    operation: str
+    rows: int | None
+    tree: int | None
+    model: int | None
+
+
+def commits(folder: Path) -> dict[int, Path]:
+    """The file of each version that the log of the table in ``folder`` still has."""
+    return {int(path.stem): path for path in (folder / "_delta_log").glob("*.json") if path.stem.isdigit()}
+
+
+def history(folder: Path, newest: int) -> list[Version]:
+    """The versions up to ``newest``, newest first.
+
+    Raises:
+        CorruptIndexError: a commit cannot be read.
+    """
+    kept = sorted(commits(folder).items(), reverse=True)
+    return [_version(number, path) for number, path in kept if number <= newest]
+
+
+def _version(number: int, path: Path) -> Version:
+    with reading(path):
+        actions = [loads(line) for line in path.read_bytes().splitlines() if line.strip()]
+        entry: Json = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+        note = entry.get(NOTE, {})
+        return Version(
+            version=number,
+            timestamp=datetime.fromtimestamp(entry.get("timestamp", 0) / 1000, UTC),
+            operation=str(note.get("operation", entry.get("operation", "unknown"))),
+            rows=note.get("rows"),
+            tree=note.get("tree"),
+            model=note.get("model"),
+        )
