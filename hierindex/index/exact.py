@@ -1,0 +1,89 @@
+"""Exact neighbours, and the exact order and distance of candidates.
+
+Distances are always computed once more, pair by pair, from the float32 rows: a row finds itself at 0, and an answer
+does not depend on which other queries came in the same call.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hierindex.index.native import Selector, nearest_among, scan_rows
+from hierindex.vectors import Float32, Int64, Metric
+
+__all__ = ["exact_rows", "exact_rows_where", "joined", "ranked"]
+
+_SPARE = 8
+_SMALL_BATCH = 16  # fewer than 20 queries: FAISS compares pair by pair, without matrix products
+_GATHER_BELOW = 0.125  # below this share of rows it is cheaper to copy them out than to ask of each row
+
+
+def exact_rows(queries: Float32, rows: Float32, k: int, by_product: bool, only: Selector | None = None) -> Int64:
+    """Row numbers ``(q, c)`` that hold the k nearest rows, or all that match, in no promised order; -1 ends a row."""
+    matching = len(rows) if only is None else only.count
+    if not matching:
+        return np.empty((len(queries), 0), np.int64)
+    spare = 0 if by_product or len(queries) <= _SMALL_BATCH else _SPARE
+    ids, values = scan_rows(queries, rows, min(k + spare, matching), by_product, only)
+    if spare and matching > k:
+        unsure = np.flatnonzero(_unsure(queries, rows, ids, values, k))
+        for start in range(0, len(unsure), _SMALL_BATCH):
+            some = unsure[start : start + _SMALL_BATCH]
+            ids[some, :k] = scan_rows(queries[some], rows, k, by_product, only)[0]
+            ids[some, k:] = -1
+    return ids
+
+
+def exact_rows_where(queries: Float32, rows: Float32, k: int, by_product: bool, allowed: NDArray[np.bool_]) -> Int64:
+    """As `exact_rows`, among the rows where ``allowed`` ``(n,)`` holds."""
+    count = int(np.count_nonzero(allowed))
+    if count == len(rows):
+        return exact_rows(queries, rows, k, by_product)
+    if count > _GATHER_BELOW * len(rows):
+        return exact_rows(queries, rows, k, by_product, Selector(allowed))
+    some = np.flatnonzero(allowed)
+    ids = exact_rows(queries, rows[some], k, by_product)
+    return np.where(ids >= 0, some[ids], -1) if count else ids
+
+
+def joined(first: Int64, second: Int64) -> Int64:
+    """Two sets of candidates of the same queries side by side, what is missing (-1) at the row ends."""
+    both = np.concatenate([first, second], axis=1)
+    missing = both < 0
+    return np.take_along_axis(both, np.argsort(missing, axis=1, kind="stable"), axis=1) if missing.any() else both
+
+
+def ranked(queries: Float32, rows: Float32, candidates: Int64, k: int, metric: Metric) -> tuple[Int64, Float32]:
+    """The k nearest of each query's candidates, by distance and then by row number.
+
+    Args:
+        queries: ``(q, d)``.
+        rows: ``(n, d)``.
+        candidates: ``(q, c)`` different row numbers; -1 ends a row.
+        k: how many.
+        metric: how rows are compared.
+
+    Returns:
+        rows ``(q, k)``, -1 where there are fewer, and true distances ``(q, k)`` float32, inf there.
+    """
+    ids, values = nearest_among(queries, rows, np.ascontiguousarray(candidates), k, metric.by_product)
+    missing = ids < 0
+    distances = metric.distances(values)
+    distances[missing] = np.inf
+    level = (distances[:, 1:] == distances[:, :-1]) & (ids[:, 1:] < ids[:, :-1]) & ~missing[:, 1:]
+    for row in np.flatnonzero(level.any(axis=1)):
+        order = np.lexsort((ids[row], missing[row], distances[row]))
+        ids[row], distances[row] = ids[row, order], distances[row, order]
+    return ids, distances
+
+
+def _unsure(queries: Float32, rows: Float32, ids: Int64, values: Float32, k: int) -> NDArray[np.bool_]:
+    """Whether rounding in |q|^2 - 2 q.x + |x|^2 may have kept one of the k nearest out of the candidates.
+
+    A row that was kept out wrongly lies within the k-th distance r, so |x| <= |q| + r bounds its error.
+    """
+    kth = nearest_among(queries, rows, ids, k, by_product=False)[1][:, -1].astype(np.float64)
+    norm = np.sqrt(np.einsum("qd,qd->q", queries, queries, dtype=np.float64))
+    error = (8 + np.sqrt(queries.shape[1])) * np.finfo(np.float32).eps * (norm**2 + (norm + np.sqrt(kth)) ** 2)
+    return np.asarray(~(values[:, -1] > kth + error))

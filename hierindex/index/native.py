@@ -1,0 +1,106 @@
+"""The few FAISS calls that the index makes with raw pointers, each behind a NumPy signature.
+
+SWIG takes bare addresses: every array named here is held by a local name until the call is over, contiguous and of
+the right dtype, or memory would be read that is no longer there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from hierindex.vectors import Float32, Int64
+
+__all__ = ["Selector", "kmeans", "nearest", "nearest_among", "scan_rows", "search_lists"]
+
+_raw: Any = faiss  # the stubs that FAISS ships lack or misname much of what is called here
+
+
+def ivf_parameters(nprobe: int, only: Selector | None = None, above: object = None) -> Any:  # noqa: ANN401
+    """How to search an inverted file: lists to probe, rows that may be found, and how its quantizer is searched."""
+    settings = {} if above is None else {"quantizer_params": above}
+    return _raw.SearchParametersIVF(nprobe=nprobe, sel=only.sel if only else None, **settings)
+
+
+class Selector:
+    """A set of row numbers in the form FAISS asks while it scans: one bit a row.
+
+    Example:
+        >>> Selector(np.array([True, False, True])).count
+        2
+    """
+
+    def __init__(self, mask: NDArray[np.bool_]) -> None:
+        self.count = int(np.count_nonzero(mask))
+        self._bits = np.packbits(mask, bitorder="little")  # FAISS reads it in place: it must live as long as sel
+        self.sel = _raw.IDSelectorBitmap(self._bits)
+
+
+def scan_rows(
+    queries: Float32, rows: Float32, k: int, by_product: bool, only: Selector | None = None
+) -> tuple[Int64, Float32]:
+    """The k rows ``(q, k)`` with the smallest squared L2 distance or the largest inner product, best first.
+
+    Ids are -1 where there are fewer. From 20 queries on FAISS uses matrix products, whose L2 distances are rounded.
+    """
+    (nq, dim), n = queries.shape, len(rows)
+    values, ids = np.empty((nq, k), np.float32), np.full((nq, k), -1, np.int64)
+    sp, sel = faiss.swig_ptr, only.sel if only else None
+    if by_product:
+        faiss.knn_inner_product(sp(queries), sp(rows), dim, nq, n, k, sp(values), sp(ids), sel)
+    else:
+        faiss.knn_L2sqr(sp(queries), sp(rows), dim, nq, n, k, sp(values), sp(ids), None, sel)
+    return ids, values
+
+
+def nearest_among(
+    queries: Float32, rows: Float32, candidates: Int64, k: int, by_product: bool
+) -> tuple[Int64, Float32]:
+    """The best k of each query's own ``candidates`` ``(q, c)``, compared pair by pair in float32.
+
+    The value of a pair does not depend on what else is in the call. A candidate of -1 ends its row.
+    """
+    (nq, dim), c = queries.shape, candidates.shape[1]
+    values, ids = np.empty((nq, k), np.float32), np.empty((nq, k), np.int64)
+    sp = _raw.swig_ptr
+    by_idx = _raw.knn_inner_products_by_idx if by_product else _raw.knn_L2sqr_by_idx
+    by_idx(sp(queries), sp(rows), sp(candidates), dim, nq, len(rows), c, k, sp(values), sp(ids), c)
+    return ids, values
+
+
+def search_lists(
+    index: Any,  # noqa: ANN401 - faiss.IndexIVF
+    queries: Float32,
+    lists: Int64,
+    k: int,
+    only: Selector | None,
+) -> tuple[Int64, Float32]:
+    """The best k ``(q, k)`` in the given lists ``(q, probes)`` (-1: none) of an inverted file.
+
+    Parameters travel with the call: an index is never written to, so any number of threads may search it.
+    """
+    nq, probes = lists.shape
+    values, ids = np.empty((nq, k), np.float32), np.empty((nq, k), np.int64)
+    coarse = np.zeros((nq, probes), np.float32)  # only residual codes would look at it
+    parameters = ivf_parameters(probes, only)
+    sp = _raw.swig_ptr
+    index.search_preassigned_c(nq, sp(queries), k, sp(lists), sp(coarse), sp(values), sp(ids), False, parameters)
+    return ids, values
+
+
+def nearest(queries: Float32, centroids: Float32) -> Int64:
+    """``(q,)``: the centroid nearest to each query in L2."""
+    return scan_rows(queries, centroids, 1, by_product=False)[0][:, 0]
+
+
+def kmeans(sample: Float32, k: int, seed: int, *, iterations: int = 12) -> Float32:
+    """``(k, d)``: centroids of Lloyd's k-means over a sample of at least k rows."""
+    settings = faiss.ClusteringParameters()
+    settings.niter, settings.seed = iterations, seed
+    settings.min_points_per_centroid, settings.max_points_per_centroid = 1, len(sample)  # no warnings, no sampling
+    clustering = faiss.Clustering(sample.shape[1], k, settings)
+    clustering.train(sample, faiss.IndexFlatL2(sample.shape[1]))
+    return faiss.vector_to_array(clustering.centroids).reshape(k, sample.shape[1]).astype(np.float32)

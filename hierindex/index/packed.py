@@ -1,0 +1,73 @@
+"""Leaves made ready for scanning: a router, the lists, and how many rows they hold. A cache of the table and nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hierindex.index.codes import Coder
+from hierindex.index.leaves import FlatLeaves, LeafLists, PqLeaves
+from hierindex.index.nodes import Nodes
+from hierindex.index.router import Router
+from hierindex.index.rows import Column
+from hierindex.index.tables import Table
+from hierindex.vectors import Int64, Metric
+
+__all__ = ["Packed", "pack"]
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """The first ``base`` rows of a table, in lists.
+
+    Attributes:
+        base: rows from here on are the tail, which a search scans one by one.
+        nodes: the tree that the lists follow.
+        sizes: ``(L,)``, rows in each list.
+        coder, codes: of the coded rows; None where lists are float32.
+    """
+
+    base: int
+    nodes: Nodes
+    router: Router
+    lists: LeafLists
+    sizes: Int64
+    coder: Coder | None
+    codes: Column | None
+
+    def tail_is_long(self, n: int, at_least: int) -> bool:
+        """Whether n rows leave a tail worth packing: above ``at_least`` and above half a percent of the packed rows.
+
+        Packing anew costs about 0.15 microseconds a row, a tail 10 to 30 nanoseconds a row in every search.
+        """
+        return n - self.base > max(at_least, self.base // 200)
+
+
+def pack(table: Table, nodes: Nodes, metric: Metric, coder: Coder | None, codes: Column | None, base: int) -> Packed:
+    """The lists of the first ``base`` rows of a table.
+
+    Args:
+        table: the rows.
+        nodes: the tree whose leaves become lists.
+        metric: how rows are compared.
+        coder: makes lists of codes; None makes lists of float32 rows.
+        codes: what ``coder`` made of the first rows already, if anything.
+        base: how many rows.
+    """
+    router = Router.over(nodes, by_product=metric is Metric.IP)
+    lists = nodes.leaf_position[table.leaf.values[:base]]
+    sizes = np.bincount(lists, minlength=len(nodes.leaves)).astype(np.int64)
+    rows = table.rows.values[:base]
+    if coder is None:
+        flat = FlatLeaves.pack(rows, lists, len(sizes), metric.by_product)
+        return Packed(base, nodes, router, flat, sizes, None, None)
+    codes = _more_codes(coder, codes, table, base)
+    coded = PqLeaves.pack(coder, codes.values[:base], lists, len(sizes), metric.by_product)
+    return Packed(base, nodes, router, coded, sizes, coder, codes)
+
+
+def _more_codes(coder: Coder, codes: Column | None, table: Table, base: int) -> Column:
+    if codes is None:
+        return Column.of(coder.encode(table.rows.values[:base]))
+    return codes if len(codes) >= base else codes.append(coder.encode(table.rows.values[len(codes) : base]))

@@ -1,0 +1,205 @@
+"""One state of an index: immutable, so that any number of threads may search it while a writer makes the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hierindex.decode import Decode
+from hierindex.errors import InputError
+from hierindex.index.config import IndexConfig
+from hierindex.index.explain import Explanation, NoWatch, StopWatch
+from hierindex.index.filters import Filter, mask_of
+from hierindex.index.ids import IdTable
+from hierindex.index.nodes import Nodes
+from hierindex.index.packed import Packed
+from hierindex.index.search import Allowed, Plan, allow, exactly, through_leaves
+from hierindex.index.tables import Table
+from hierindex.index.threads import omp_threads
+from hierindex.index.tuning import OperatingPoints
+from hierindex.vectors import Float32, Int64, Metric
+
+__all__ = ["Snapshot"]
+
+_BRUTE_BELOW = 0.02  # a smaller share of matching rows is compared whole
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Points, tree, and what is needed to search them; made by `updates`.
+
+    Attributes:
+        table: the stored points, see `Table`. nodes: the tree down to the leaves.
+        metric, config, decode: how rows are compared, laid out, and made into a tree.
+        tuned: operating points, or None as long as the set is small.
+        packed: leaves ready for scanning, or None as long as the set is small.
+    """
+
+    table: Table
+    nodes: Nodes
+    metric: Metric
+    config: IndexConfig
+    decode: Decode
+    tuned: OperatingPoints | None = None
+    packed: Packed | None = None
+
+    def __len__(self) -> int:
+        """How many points there are."""
+        return self.table.ids.n_live
+
+    @property
+    def ids(self) -> IdTable:
+        """Ids by row and rows by id."""
+        return self.table.ids
+
+    @property
+    def rows(self) -> Float32:
+        """``(n, d)`` prepared vectors of all rows, removed ones included."""
+        return self.table.rows.values
+
+    @property
+    def leaf(self) -> Int64:
+        """``(n,)``: the leaf that each row is in."""
+        return self.table.leaf.values
+
+    @property
+    def home(self) -> Int64:
+        """``(n,)``: the leaf that each row was put into, which may have split since; this is what is stored."""
+        return self.table.home.values
+
+    @property
+    def seq(self) -> Int64:
+        """``(n,)``: strictly rising numbers that rows keep for ever."""
+        return self.table.seq.values
+
+    @property
+    def live_rows(self) -> Int64:
+        """Row numbers of the points that are there, in the order in which they came."""
+        return self.table.ids.live_rows
+
+    @property
+    def payload(self) -> pa.Table | None:
+        """Payload columns of all rows, removed ones included; None without."""
+        return self.table.payload
+
+    def mask(self, filter: Filter) -> NDArray[np.bool_]:  # noqa: A002 - what callers call it
+        """``(n,)`` mask for `search` of an expression over payload columns, or of a boolean array ``(len(self),)``.
+
+        Raises:
+            InputError: see `mask_of`.
+        """
+        if isinstance(filter, np.ndarray | list):
+            mask = np.zeros(len(self.table), np.bool_)
+            mask[self.live_rows] = mask_of(None, np.asarray(filter), len(self))
+            return mask
+        return mask_of(self.payload, filter, len(self.table))
+
+    def search(
+        self,
+        queries: Float32,
+        k: int,
+        recall: float = 0.95,
+        nprobe: int | None = None,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> tuple[Int64, Float32]:
+        """The k nearest rows of each query.
+
+        Args:
+            queries: ``(q, d)`` float32, prepared (see `Metric.prepare`).
+            k: how many, at least 1.
+            recall: the share of the true k nearest to find, on average over queries like the stored rows; 1 is exact.
+            nprobe: scan so many leaves instead, with as many candidates as tuning ever wanted.
+            mask: ``(n,)`` bool, the rows that may be found; None for all.
+
+        Returns:
+            row numbers ``(q, k)`` int64, sorted by distance and then row, and true distances ``(q, k)`` float32; -1
+            and inf where fewer than k rows match.
+
+        Raises:
+            InputError: recall outside (0, 1], k or nprobe below 1, or a mask of another length.
+        """
+        return self._search(queries, self._plan(k, recall, nprobe), k, self._allowed(mask), NoWatch())
+
+    def explain(self, query: Float32, k: int, recall: float = 0.95) -> Explanation:
+        """What `search` does for one query ``(1, d)``.
+
+        Raises:
+            InputError: as for `search`.
+        """
+        plan, allowed, watch = self._plan(k, recall, None), self._allowed(None), StopWatch()
+        self._search(query, plan, k, allowed, watch)
+        if plan is None or self.packed is None:
+            return Explanation(True, (), (), allowed.count, allowed.count, watch.seconds)
+        plan = plan.widened(allowed.count / max(1, len(self.table)))
+        probed = self.packed.router.route(query, plan.nprobe, plan.beam)[0][0]
+        probed = probed[probed >= 0]
+        return Explanation(
+            exact=False,
+            levels=tuple(tuple(level.tolist()) for level in self.packed.router.descend(query, plan.beam)),
+            leaves=tuple(self.nodes.leaves[probed].tolist()),
+            scanned=int(self.packed.sizes[probed].sum()) + len(self.table) - self.packed.base,
+            candidates=plan.candidates,
+            seconds=watch.seconds,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What a search needs beside the stored points and nodes, as JSON values; `updates.load` takes it back."""
+        packed = self.packed
+        return {
+            "tuned": None if self.tuned is None else self.tuned.to_json(),
+            "packed_seq": None if packed is None or not packed.base else int(self.seq[packed.base - 1]) + 1,
+            "coder": None if packed is None or packed.coder is None else packed.coder.to_json(),
+        }
+
+    def _search(
+        self, queries: Float32, plan: Plan | None, k: int, allowed: Allowed, watch: NoWatch
+    ) -> tuple[Int64, Float32]:
+        if not allowed.count:
+            return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
+        share = allowed.count / len(self.table)
+        with omp_threads(1 if len(queries) == 1 else self.config.num_threads):
+            if plan is None or self.packed is None or share < _BRUTE_BELOW:
+                found = exactly(queries, self.rows, k, self.metric, allowed)
+                watch.lap("exact scan")
+                return found
+            where = self.packed, plan.widened(share), allowed
+            return through_leaves(queries, self.rows, k, self.metric, where, watch)
+
+    def _plan(self, k: int, recall: float, nprobe: int | None) -> Plan | None:
+        """How to search; None for comparing all rows."""
+        if not 0 < recall <= 1:
+            raise InputError(f"recall should be above 0 and at most 1; found {recall!r}")
+        if k < 1 or (nprobe is not None and nprobe < 1):
+            raise InputError(f"k and nprobe should be at least 1; found k={k!r}, nprobe={nprobe!r}")
+        if self.packed is None or len(self) <= self.config.flat_below:
+            return None
+        if nprobe is not None:
+            return Plan(0, nprobe, self._most_candidates(k))
+        point = self.tuned.lookup(k, recall) if self.tuned is not None and recall < 1 else None
+        return None if point is None else Plan.of(point)
+
+    def _most_candidates(self, k: int) -> int:
+        if self.packed is None or self.packed.lists.exact:
+            return k
+        known = () if self.tuned is None else self.tuned.points
+        return max([p.candidates * max(1, -(-k // p.k)) for p in known if p.k >= k or p.k == 100], default=16 * k)
+
+    def _allowed(self, mask: NDArray[np.bool_] | None) -> Allowed:
+        if mask is None:
+            return self._live
+        if mask.dtype != np.bool_ or mask.shape != (len(self.table),):
+            raise InputError(f"mask should be bool ({len(self.table)},); found {mask.dtype} {mask.shape}")
+        return allow(mask & self.ids.alive, self._base)
+
+    @cached_property
+    def _live(self) -> Allowed:
+        return allow(self.ids.alive, self._base)
+
+    @property
+    def _base(self) -> int:
+        return len(self.table) if self.packed is None else self.packed.base

@@ -1,0 +1,116 @@
+"""The stored points of an index: everything that is one value for each row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from hierindex.errors import InputError
+from hierindex.index.ids import IdTable
+from hierindex.index.rows import Column
+from hierindex.vectors import Float32, Ids, Int64
+
+__all__ = ["NewRows", "Table"]
+
+_MANY_CHUNKS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """n points on their way in: prepared vectors ``(n, d)``, unique ids, ideal points ``(n, p)``, payload."""
+
+    rows: Float32
+    ids: Ids
+    points: Float32
+    payload: pa.Table | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """All rows that an index holds, removed ones included until it is compacted.
+
+    Attributes:
+        ids: id of each row, and which rows are there.
+        rows: ``(n, d)`` float32, prepared vectors. points: ``(n, p)`` float32, what the head makes of them.
+        seq: ``(n,)`` int64, strictly rising; a row keeps it for ever, on disk too.
+        home: ``(n,)`` int64, the leaf a row was put into; what is stored. leaf: where that is now (see `settle`).
+        payload: a table of n rows, or None.
+    """
+
+    ids: IdTable
+    rows: Column
+    points: Column
+    seq: Column
+    home: Column
+    leaf: Column
+    payload: pa.Table | None
+
+    @classmethod
+    def of(cls, new: NewRows, home: Int64, leaf: Int64, seq: Int64 | None = None) -> Self:
+        """The table of these points and no others."""
+        numbers = np.arange(len(new.rows), dtype=np.int64) if seq is None else seq
+        return cls(
+            ids=IdTable.of(new.ids),
+            rows=Column.of(new.rows),
+            points=Column.of(new.points),
+            seq=Column.of(numbers),
+            home=Column.of(home),
+            leaf=Column.of(leaf),
+            payload=new.payload,
+        )
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.ids)
+
+    def append(self, new: NewRows, leaf: Int64) -> Table:
+        """The table with ``new`` behind; checks ids and payload before anything is written.
+
+        Raises:
+            DuplicateIdError, InputError: see `IdTable.append`; the payload has not the table's columns.
+        """
+        payload = _joined(self.payload, new.payload, len(new.rows))
+        ids = self.ids.append(new.ids)
+        first = int(self.seq.values[-1]) + 1 if len(self) else 0
+        return Table(
+            ids=ids,
+            rows=self.rows.append(new.rows),
+            points=self.points.append(new.points),
+            seq=self.seq.append(np.arange(first, first + len(new.rows), dtype=np.int64)),
+            home=self.home.append(leaf),
+            leaf=self.leaf.append(leaf),
+            payload=payload,
+        )
+
+    def remove(self, rows: Int64) -> Table:
+        """The table without these rows; their numbers stay taken."""
+        return replace(self, ids=self.ids.remove(rows))
+
+    def compacted(self) -> Table:
+        """The table of the rows that are there, numbered anew in the same order."""
+        live = self.ids.live_rows
+        payload = None if self.payload is None else self.payload.take(pa.array(live)).combine_chunks()
+        new = NewRows(self.rows.values[live], self.ids.values[live], self.points.values[live], payload)
+        return Table.of(new, self.home.values[live], self.leaf.values[live], self.seq.values[live])
+
+
+def _joined(table: pa.Table | None, more: pa.Table | None, n: int) -> pa.Table | None:
+    if table is None and more is None:
+        return None
+    if table is None or more is None or set(table.column_names) != set(more.column_names):
+        wanted = None if table is None else table.column_names
+        found = None if more is None else more.column_names
+        raise InputError(f"payload should have the columns of the index, {wanted}; found {found}")
+    if more.num_rows != n:
+        raise InputError(f"payload should have {n} rows, one for each point; found {more.num_rows}")
+    try:
+        joined = pa.concat_tables([table, more.select(table.column_names).cast(table.schema)])
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"payload should have the types of the index, {table.schema}; pyarrow found: {error}"
+        ) from error
+    # one chunk for each add would make every later filter slow
+    return joined.combine_chunks() if any(c.num_chunks > _MANY_CHUNKS for c in joined.columns) else joined

@@ -1,0 +1,223 @@
+"""Making snapshots: from rows, from a snapshot and a change, or from what was stored. All pure functions.
+
+A change either gives a new snapshot or raises; the old one answers as before in both cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hierindex.decode import Decode
+from hierindex.decode import decode as decode_points
+from hierindex.errors import CorruptIndexError, EmptyInputError, InputError
+from hierindex.index.codes import Coder
+from hierindex.index.config import IndexConfig, LeafScan
+from hierindex.index.native import nearest
+from hierindex.index.nodes import Nodes
+from hierindex.index.packed import Packed, pack
+from hierindex.index.partition import WARD_BOUND, divide, subtrees
+from hierindex.index.rows import Column
+from hierindex.index.snapshot import Snapshot
+from hierindex.index.splitting import settle, split_leaves
+from hierindex.index.tables import NewRows, Table
+from hierindex.index.tuning import OperatingPoints, held_out, tune
+from hierindex.tree import Tree
+from hierindex.vectors import Float32, Ids, Int64, Metric
+
+__all__ = ["add", "build", "delete", "load", "retune"]
+
+_DEAD_SHARE = 0.5
+
+
+def build(
+    rows: Float32,
+    ids: Ids,
+    points: Float32,
+    *,
+    decode: Decode,
+    config: IndexConfig,
+    metric: Metric,
+    payload: pa.Table | None = None,
+    tree: Tree | None = None,
+) -> Snapshot:
+    """The first snapshot of a set of points.
+
+    Args:
+        rows: ``(n, d)`` prepared vectors, n >= 1.
+        ids: ``(n,)`` unique, as from `vectors.as_ids`.
+        points: ``(n, p)`` ideal points of the rows.
+        decode: how points become a tree.
+        config: how the index is laid out.
+        metric: how rows are compared.
+        payload: a table of n rows.
+        tree: the decode of all points where the caller has it already; looked at only for a set small enough to be
+            decoded whole (``config.flat_below``).
+
+    Raises:
+        EmptyInputError: no rows. InputError: lengths that do not fit together.
+    """
+    new = _checked(NewRows(rows, ids, points, payload))
+    n = len(rows)
+    held = held_out(np.arange(n, dtype=np.int64), config.tune_queries, config.seed)
+    if n <= config.flat_below and (tree is not None or decode is not Decode.WARD or n <= WARD_BOUND):
+        whole = tree if tree is not None else decode_points(points, decode)
+        if whole.n != n:
+            raise InputError(f"tree should be over the {n} rows; found one over {whole.n}")
+        nodes, leaf = subtrees(rows, points, whole, config.leaves_for(n))
+        return _maintained(Snapshot(Table.of(new, leaf, leaf), nodes, metric, config, decode))
+    nodes, leaf = divide(rows, points, decode, config, held)
+    table, nodes = split_leaves(Table.of(new, leaf, leaf), nodes, decode, config, nodes.leaves.tolist())
+    table = replace(table, home=table.leaf)  # nothing is stored yet: rows are put where they are
+    return _maintained(Snapshot(table, nodes, metric, config, decode))
+
+
+def add(snapshot: Snapshot, rows: Float32, ids: Ids, points: Float32, payload: pa.Table | None = None) -> Snapshot:
+    """The snapshot with more points; the next search finds them.
+
+    Each row goes into the leaf with the nearest centroid (L2, as rows settle below a split leaf).
+
+    Args:
+        snapshot: what to add to; it stays as it is.
+        rows: ``(m, d)`` prepared vectors.
+        ids: ``(m,)`` unique, and not in the index.
+        points: ``(m, p)`` ideal points of the rows.
+        payload: a table of m rows with the index's columns, where it has any.
+
+    Raises:
+        DuplicateIdError: an id is in the index. InputError: lengths, dimensions, ids or columns that do not fit.
+    """
+    new = _checked(NewRows(rows, ids, points, payload), snapshot.rows.shape[1], snapshot.nodes.ball.shape[1])
+    nodes = snapshot.nodes
+    leaf = nodes.leaves[nearest(rows, np.ascontiguousarray(nodes.centroid[nodes.leaves]))]
+    table = snapshot.table.append(new, leaf)
+    table, nodes = split_leaves(table, nodes, snapshot.decode, snapshot.config, np.unique(leaf).tolist())
+    return _maintained(replace(snapshot, table=table, nodes=nodes))
+
+
+def delete(snapshot: Snapshot, ids: Ids) -> Snapshot:
+    """The snapshot without some points; no later search finds them.
+
+    Raises:
+        UnknownIdError: an id is not in the index.
+    """
+    table = snapshot.table.remove(snapshot.ids.rows_of(ids))
+    left = replace(snapshot, table=table)
+    if len(table) - table.ids.n_live > _DEAD_SHARE * len(table):
+        return _compacted(left)
+    return left
+
+
+def retune(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with codes trained and operating points measured anew, for the points that are there now."""
+    table, config = snapshot.table, snapshot.config
+    held = held_out(table.ids.live_rows, config.tune_queries, config.seed)
+    coder = None
+    if config.leaf_scan.resolve(snapshot.rows.shape[1]) is LeafScan.PQ:
+        usable = np.setdiff1d(table.ids.live_rows, held)
+        coder = Coder.train(table.rows.values, usable, config.seed)
+    packed = pack(table, snapshot.nodes, snapshot.metric, coder, None, len(table))
+    return replace(snapshot, packed=packed, tuned=tune(table, packed, snapshot.metric, held))
+
+
+def load(
+    stored: NewRows,
+    home: Int64,
+    seq: Int64,
+    nodes: Nodes,
+    *,
+    decode: Decode,
+    config: IndexConfig,
+    metric: Metric,
+    state: Mapping[str, Any] | None = None,
+) -> Snapshot:
+    """The snapshot of stored values; it answers as the one did that they were taken from.
+
+    Args:
+        stored: the points that were there, by rising ``seq``.
+        home: ``(n,)``, `Snapshot.home` of them.
+        seq: ``(n,)``, `Snapshot.seq` of them.
+        nodes: the tree.
+        decode: as at `build`.
+        config: as at `build`.
+        metric: as at `build`.
+        state: `Snapshot.state`; None measures anew.
+
+    Raises:
+        CorruptIndexError: the values do not fit together.
+    """
+    nodes.check()
+    n = len(stored.rows)
+    lengths = [len(stored.ids), len(stored.points), len(home), len(seq)]
+    if any(length != n for length in lengths) or (np.diff(seq) <= 0).any():
+        raise CorruptIndexError(f"stored points should be {n} of each value by rising seq; found {lengths}")
+    if stored.rows.shape[1] != nodes.centroid.shape[1]:
+        raise CorruptIndexError(
+            f"stored points should have the tree's {nodes.centroid.shape[1]} dimensions; found {stored.rows.shape[1]}"
+        )
+    table = Table.of(stored, home, settle(stored.rows, home, nodes), seq)
+    snapshot = Snapshot(table, nodes, metric, config, decode)
+    if state is None:
+        return _maintained(snapshot)
+    return _restored(snapshot, state)
+
+
+def _restored(snapshot: Snapshot, state: Mapping[str, Any]) -> Snapshot:
+    """The snapshot with the operating points and codebook of `Snapshot.state`."""
+    try:
+        tuned, packed_seq, coder = state["tuned"], state["packed_seq"], state["coder"]
+    except KeyError as error:
+        raise CorruptIndexError(f"the stored state of the index lacks {error}") from error
+    snapshot = replace(snapshot, tuned=None if tuned is None else OperatingPoints.from_json(tuned))
+    if packed_seq is None or len(snapshot) <= snapshot.config.flat_below:
+        return snapshot if len(snapshot) <= snapshot.config.flat_below else _maintained(snapshot)
+    base = int(np.searchsorted(snapshot.seq, packed_seq))
+    codebook = None if coder is None else Coder.from_json(coder)
+    return replace(snapshot, packed=pack(snapshot.table, snapshot.nodes, snapshot.metric, codebook, None, base))
+
+
+def _maintained(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with what its size calls for: leaves packed, the tail folded into them, settings measured."""
+    table, nodes, packed, config = snapshot.table, snapshot.nodes, snapshot.packed, snapshot.config
+    if len(snapshot) <= config.flat_below:
+        return snapshot
+    if snapshot.tuned is None or packed is None or snapshot.tuned.stale(len(snapshot), len(nodes.leaves)):
+        return retune(snapshot)
+    if packed.nodes is nodes and not packed.tail_is_long(len(table), config.tail_rows):
+        return snapshot
+    return replace(snapshot, packed=_repacked(snapshot, packed, packed.codes, len(table)))
+
+
+def _compacted(snapshot: Snapshot) -> Snapshot:
+    """The snapshot whose removed rows are dropped for good; rows are numbered anew."""
+    live, packed = snapshot.live_rows, snapshot.packed
+    compact = replace(snapshot, table=snapshot.table.compacted(), packed=None)
+    if packed is None or len(compact) <= compact.config.flat_below:
+        return compact
+    base = int(np.searchsorted(live, packed.base))
+    codes = None if packed.codes is None else Column.of(packed.codes.values[live[:base]])
+    return replace(compact, packed=_repacked(compact, packed, codes, base))
+
+
+def _repacked(snapshot: Snapshot, packed: Packed, codes: Column | None, base: int) -> Packed:
+    return pack(snapshot.table, snapshot.nodes, snapshot.metric, packed.coder, codes, base)
+
+
+def _checked(new: NewRows, dim: int | None = None, ball_dim: int | None = None) -> NewRows:
+    n = len(new.rows)
+    if not n:
+        raise EmptyInputError("there should be at least one point; found none")
+    if len(new.ids) != n or len(new.points) != n:
+        raise InputError(f"ids and points should be {n}, one for each row; found {len(new.ids)} and {len(new.points)}")
+    if new.payload is not None and new.payload.num_rows != n:
+        raise InputError(f"payload should have {n} rows, one for each point; found {new.payload.num_rows}")
+    if (dim or new.rows.shape[1]) != new.rows.shape[1] or (ball_dim or new.points.shape[1]) != new.points.shape[1]:
+        raise InputError(
+            f"rows and points should have {dim} and {ball_dim} dimensions, as the index has; "
+            f"found {new.rows.shape[1]} and {new.points.shape[1]}"
+        )
+    return new

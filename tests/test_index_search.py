@@ -1,0 +1,244 @@
+"""Searching: the leaves give what flat FAISS gives, k results come back whenever k rows match."""
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from index_cases import add, build, mixture, slow_distances
+
+from hierindex.errors import InputError
+from hierindex.index import updates
+from hierindex.index.config import LeafScan
+from hierindex.index.exact import exact_rows, ranked
+from hierindex.index.native import Selector
+from hierindex.vectors import Metric
+
+METRICS = list(Metric)
+SCANS = [LeafScan.FLAT, LeafScan.PQ]
+
+
+def flat_faiss(rows, queries, k, metric):
+    flat = faiss.IndexFlatIP(rows.shape[1]) if metric.by_product else faiss.IndexFlatL2(rows.shape[1])
+    flat.add(rows)
+    raw, ids = flat.search(queries, k)
+    return ids, metric.distances(raw)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("scan", SCANS)
+@pytest.mark.parametrize("d", [2, 7, 16, 100])
+def test_all_leaves_give_what_flat_faiss_gives(metric, scan, d):
+    snapshot = build(mixture(600, d), metric, flat_below=0, n_leaves=20, leaf_scan=scan)
+    queries = metric.prepare(mixture(40, d, seed=1))
+    lists, _ = snapshot.packed.router.route(queries, len(snapshot.nodes.leaves))
+    candidates = snapshot.packed.lists.scan(queries, lists, 600, None)
+    rows, distances = ranked(queries, snapshot.rows, candidates, 10, metric)
+    ids, true = flat_faiss(snapshot.rows, queries, 10, metric)
+    np.testing.assert_allclose(distances, true, rtol=1e-4, atol=2e-5)
+    assert (rows == ids).mean() > 0.99  # near ties may change places
+    if scan is LeafScan.FLAT:
+        through, _ = snapshot.search(queries, 10, nprobe=len(snapshot.nodes.leaves))
+        np.testing.assert_array_equal(through, rows)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("flat_below", [0, 10_000])
+def test_recall_one_is_exact_and_sorted(metric, flat_below):
+    snapshot = build(mixture(300, 5), metric, flat_below=flat_below, n_leaves=12)
+    queries = metric.prepare(mixture(33, 5, seed=2))
+    rows, distances = snapshot.search(queries, 300, recall=1.0)
+    true = slow_distances(queries, snapshot.rows, metric)
+    np.testing.assert_allclose(distances, np.sort(true, axis=1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(true, rows, axis=1), distances, rtol=1e-4, atol=1e-5)
+    assert (np.sort(rows, axis=1) == np.arange(300)).all()
+
+
+@pytest.mark.parametrize("metric", [Metric.L2, Metric.COSINE])
+@pytest.mark.parametrize("flat_below", [0, 10_000])
+def test_a_stored_row_finds_itself_at_zero(metric, flat_below):
+    snapshot = build(mixture(500, 16) + 30, metric, flat_below=flat_below, n_leaves=16)
+    for batch in (snapshot.rows, snapshot.rows[:1]):
+        rows, distances = snapshot.search(batch, 1, recall=0.99)
+        assert (rows[:, 0] == np.arange(len(batch))).mean() > 0.98
+        assert np.median(distances) < 1e-5
+
+
+def test_far_from_the_origin_matrix_products_do_not_decide():
+    x = (5_000 + 0.01 * np.random.default_rng(0).normal(size=(400, 8))).astype(np.float32)
+    rows = ranked(x[:64], x, exact_rows(x[:64], x, 5, by_product=False), 5, Metric.L2)[1]
+    np.testing.assert_allclose(rows, np.sort(slow_distances(x[:64], x, Metric.L2), axis=1)[:, :5], rtol=1e-4)
+
+
+def test_an_answer_does_not_depend_on_the_batch():
+    snapshot = build(mixture(900, 16), flat_below=0, n_leaves=30)
+    queries = mixture(64, 16, seed=3)
+    rows, distances = snapshot.search(queries, 10, recall=0.9)
+    for q in range(0, 64, 7):
+        one_rows, one_distances = snapshot.search(queries[q : q + 1], 10, recall=0.9)
+        np.testing.assert_array_equal(one_rows[0], rows[q])
+        np.testing.assert_array_equal(one_distances[0], distances[q])
+
+
+@pytest.mark.parametrize("flat_below", [0, 10_000])
+@pytest.mark.parametrize("scan", SCANS)
+def test_k_results_come_back_whenever_k_rows_match(flat_below, scan):
+    n, k = 800, 10
+    snapshot = build(mixture(n, 16), flat_below=flat_below, n_leaves=25, leaf_scan=scan)
+    queries, rng = mixture(24, 16, seed=4), np.random.default_rng(5)
+    true = slow_distances(queries, snapshot.rows, Metric.L2)
+    for share in (0.004, 0.015, 0.05, 0.3, 0.9):
+        mask = rng.random(n) < share
+        rows, distances = snapshot.search(queries, k, recall=0.9, mask=mask)
+        expected = min(k, int(mask.sum()))
+        assert ((rows >= 0).sum(axis=1) == expected).all()
+        assert mask[rows[rows >= 0]].all()
+        assert np.isinf(distances[rows < 0]).all()
+        best = np.sort(np.where(mask, true, np.inf), axis=1)[:, :expected]
+        assert (np.isclose(distances[:, :expected], best, rtol=1e-4)).mean() > 0.85
+
+
+def test_matching_rows_far_from_the_query_are_found_too():
+    x = np.concatenate([mixture(600, 8), mixture(30, 8) + 50])
+    snapshot = build(x, flat_below=0, n_leaves=25)
+    mask = np.arange(len(x)) >= 600
+    rows, _ = snapshot.search(x[:5], 10, recall=0.8, mask=mask)
+    assert (rows >= 600).all()
+
+
+def test_nothing_matches():
+    snapshot = build(mixture(50, 4))
+    rows, distances = snapshot.search(snapshot.rows[:3], 2, mask=np.zeros(50, bool))
+    assert (rows == -1).all()
+    assert np.isinf(distances).all()
+
+
+@pytest.mark.parametrize("flat_below", [0, 100])
+@pytest.mark.parametrize("n", [1, 2, 15, 40])
+def test_fewer_rows_than_k(n, flat_below):
+    snapshot = build(mixture(n, 3), flat_below=flat_below)
+    rows, distances = snapshot.search(snapshot.rows[:1], 60)
+    assert (rows[0, :n] >= 0).all()
+    assert (np.diff(distances[0, :n]) >= 0).all()
+    assert (rows[0, n:] == -1).all()
+    assert np.isinf(distances[0, n:]).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("scan", SCANS)
+def test_zero_vectors(metric, scan):
+    x = mixture(200, 16)
+    x[::10] = 0
+    snapshot = build(x, metric, flat_below=0, n_leaves=9, leaf_scan=scan)
+    queries = np.concatenate([np.zeros((1, 16), np.float32), metric.prepare(x[1:3])])
+    _, distances = snapshot.search(queries, 200, recall=1.0)
+    true = np.sort(slow_distances(queries, snapshot.rows, metric), axis=1)
+    np.testing.assert_allclose(distances, true, rtol=1e-4, atol=1e-5)
+    assert (snapshot.search(queries, 20, recall=0.9)[0] >= 0).all()
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_identical_vectors(scan):
+    snapshot = build(np.ones((300, 4), np.float32), flat_below=0, n_leaves=17, leaf_scan=scan)
+    assert len(snapshot.nodes.leaves) == 1
+    rows, distances = snapshot.search(snapshot.rows[:2], 300)
+    np.testing.assert_array_equal(rows, np.tile(np.arange(300), (2, 1)))  # equal distances: by row
+    assert (distances == 0).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_promise_holds_on_queries_never_seen(metric):
+    snapshot = build(mixture(6_000, 24, spread=0.8), metric, flat_below=0, n_leaves=80)
+    queries = metric.prepare(mixture(400, 24, seed=8, spread=0.8))
+    truth = np.argsort(slow_distances(queries, snapshot.rows, metric), axis=1, kind="stable")
+    for k in (1, 5, 10):
+        for asked in (0.8, 0.9, 0.99):
+            rows, _ = snapshot.search(queries, k, recall=asked)
+            found = np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(rows, truth[:, :k], strict=True)])
+            assert found > asked - 0.02, (k, asked, found)
+
+
+def test_less_recall_looks_at_less():
+    snapshot = build(mixture(4_000, 16, spread=0.8), flat_below=0, n_leaves=60)
+    query = mixture(1, 16, seed=5)
+    low, high, exact = (snapshot.explain(query, 10, recall) for recall in (0.8, 0.99, 1.0))
+    assert low.scanned < high.scanned < exact.scanned == 4_000
+    assert exact.exact
+    assert set(low.leaves) <= set(high.leaves) <= set(snapshot.nodes.leaves.tolist())
+    assert sum(low.seconds.values()) > 0
+
+
+def test_late_rows_are_found_and_folded():
+    snapshot = build(mixture(1_000, 16), flat_below=0, n_leaves=20, tail_rows=50)
+    base = snapshot.packed.base
+    late = add(snapshot, mixture(30, 16, seed=6), np.arange(1_000, 1_030))
+    assert late.packed.base == base
+    assert (late.search(late.rows[1_000:], 1, recall=0.9)[0][:, 0] == np.arange(1_000, 1_030)).all()
+    folded = add(late, mixture(30, 16, seed=7), np.arange(1_030, 1_060))
+    assert folded.packed.base == 1_060
+    assert (folded.search(folded.rows[1_000:], 1, recall=0.99)[0][:, 0] == np.arange(1_000, 1_060)).mean() > 0.97
+
+
+def test_more_neighbours_than_were_tuned():
+    snapshot = build(mixture(3_000, 16), flat_below=0, n_leaves=50)
+    queries = mixture(20, 16, seed=9)
+    rows, _ = snapshot.search(queries, 250, recall=0.9)
+    truth = np.argsort(slow_distances(queries, snapshot.rows, Metric.L2), axis=1)[:, :250]
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(rows, truth, strict=True)]) > 0.88
+
+
+def test_filters_are_expressions_or_arrays():
+    table = pa.table({"price": [1.0, None, 3.0, 4.0], "kind": ["a", "b", "a", "b"]})
+    snapshot = build(mixture(4, 3), payload=table)
+    snapshot = updates.delete(snapshot, np.array([0]))
+    mask = snapshot.mask(pc.field("price") > 2)
+    assert mask.tolist() == [False, False, True, True]
+    rows, _ = snapshot.search(snapshot.rows[:1], 4, mask=snapshot.mask(pc.field("kind") == "a"))
+    assert rows[0].tolist() == [2, -1, -1, -1]  # row 0 is gone
+    assert snapshot.mask(np.array([True, False, True])).tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (pc.field("colour") == "red", "over the columns"),
+        (pc.field("price") == "red", "pyarrow found"),
+        (pc.field("price") + 1, "true-or-false"),
+        (np.array([True]), r"boolean array \(4,\)"),
+        (np.array([0, 1, 2, 3]), "array of int64"),
+    ],
+)
+def test_filters_that_do_not_fit(wanted, message):
+    snapshot = build(mixture(4, 3), payload=pa.table({"price": [1.0, 2.0, 3.0, 4.0]}))
+    with pytest.raises(InputError, match=message):
+        snapshot.mask(wanted)
+
+
+def test_an_expression_needs_a_payload():
+    with pytest.raises(InputError, match="no payload columns"):
+        build(mixture(4, 3)).mask(pc.field("price") > 1)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"recall": 0.0}, "recall should be above 0"),
+        ({"recall": 1.5}, "recall should be above 0"),
+        ({"nprobe": 0}, "at least 1"),
+        ({"k": 0}, "at least 1"),
+        ({"mask": np.ones(3, bool)}, "mask should be bool"),
+    ],
+)
+def test_wrong_questions(how, message):
+    snapshot = build(mixture(10, 3))
+    with pytest.raises(InputError, match=message):
+        snapshot.search(snapshot.rows[:1], **({"k": 2} | how))
+
+
+def test_a_selector_counts_and_keeps_its_bits():
+    mask = np.random.default_rng(0).random(1_000) < 0.3
+    selector = Selector(mask)
+    x = mixture(1_000, 4)
+    found = exact_rows(x[:30], x, int(mask.sum()), by_product=True, only=selector)
+    assert selector.count == mask.sum()
+    assert (np.sort(found, axis=1) == np.flatnonzero(mask)).all()
