@@ -37,6 +37,7 @@ _DAMAGE = (
     LookupError,
     TypeError,
     AttributeError,
+    OverflowError,
     RecursionError,
     MemoryError,
 )

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hierindex.storage.files import reading
+from hierindex.storage.files import damaged, reading
 from hierindex.storage.sealed import Json, loads
 
-__all__ = ["NOTE", "Version", "commits", "history"]
+__all__ = ["NOTE", "Version", "commit_info", "commits", "history"]
 
 NOTE = "hierindex"
 """The key in a commit's own metadata under which it says what it did."""
@@ -54,15 +54,28 @@ def history(folder: Path, newest: int) -> list[Version]:
     return [_version(number, path) for number, path in kept if number <= newest]
 
 
-def _version(number: int, path: Path) -> Version:
+def commit_info(path: Path) -> Json:
+    """What a commit says of itself.
+
+    Raises:
+        CorruptIndexError: the commit cannot be read, or says nothing.
+    """
     with reading(path):
-        actions = [loads(line) for line in path.read_bytes().splitlines() if line.strip()]
-        entry: Json = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-        note = entry.get(NOTE, {})
+        actions = [loads(line) for line in path.read_bytes().splitlines()]
+        found = [action["commitInfo"] for action in actions if "commitInfo" in action]
+        if len(found) == 1 and isinstance(found[0], dict):
+            return found[0]
+        raise damaged(path, f"{len(found)} lines of commitInfo in a commit")
+
+
+def _version(number: int, path: Path) -> Version:
+    info = commit_info(path)
+    note = info.get(NOTE, {})
+    with reading(path):
         return Version(
             version=number,
-            timestamp=datetime.fromtimestamp(entry.get("timestamp", 0) / 1000, UTC),
-            operation=str(note.get("operation", entry.get("operation", "unknown"))),
+            timestamp=datetime.fromtimestamp(info["timestamp"] / 1000, UTC),
+            operation=str(note.get("operation", info["operation"])),
             rows=note.get("rows"),
             tree=note.get("tree"),
             model=note.get("model"),

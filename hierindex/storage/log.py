@@ -19,7 +19,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from hierindex.errors import ConflictError, InputError, NotAnIndexError, StorageError
 from hierindex.storage.files import damaged, reading, short, sync_folder
-from hierindex.storage.history import NOTE, commits
+from hierindex.storage.history import NOTE, commit_info, commits
 from hierindex.storage.parts import Part
 from hierindex.storage.points import OWN
 
@@ -189,7 +189,25 @@ def _log(folder: Path, table: DeltaTable) -> Log:
         )
     tree, model = (_generation(folder, table, name) for name in (_TREE, _MODEL))
     schema = pa.schema(table.schema().to_arrow())
-    return Log(folder, table, int(table.version()), tree, model, _own_schema(folder, schema), _parts(folder, table))
+    log = Log(folder, table, int(table.version()), tree, model, _own_schema(folder, schema), _parts(folder, table))
+    _check_commit(log)
+    return log
+
+
+def _check_commit(log: Log) -> None:
+    """See that the commit of this version is whole: deltalake passes over lines that are cut off.
+
+    It says how many rows there are and names the generations; a commit by another tool says neither.
+    """
+    path = commits(log.folder).get(log.version)
+    if path is None:  # cleaned away behind a checkpoint
+        return
+    note = commit_info(path).get(NOTE)
+    found = {"rows": log.rows, "tree": log.tree, "model": log.model}
+    with reading(path):
+        fits = note is None or all(note[key] == value for key, value in found.items())
+    if not fits:
+        raise damaged(path, f"{note} in a commit that leads to {found}")
 
 
 def _generation(folder: Path, table: DeltaTable, name: str) -> int:
@@ -214,7 +232,7 @@ def _parts(folder: Path, table: DeltaTable) -> list[Part]:
 
 def _part(folder: Path, add: dict[str, Any]) -> Part:
     name, rows = add["path"], add["num_records"]
-    if Path(name).name != name:  # never a file outside the table, whatever the log says
+    if Path(name).name != name or name in ("", ".."):  # never a file outside the table, whatever the log says
         raise damaged(folder / "_delta_log", f"a part named {name!r}")
     if rows is None or rows < 0:
         raise damaged(folder / "_delta_log", f"{rows} as the number of rows of {name}")
