@@ -1,3 +1,34 @@
-"""hierindex: a learned hyperbolic tree as a vector index."""
+"""hierindex: a learned hyperbolic tree as a vector index.
+
+    from hierindex import HierIndex
+
+    index = HierIndex.build("photos/")          # unlabelled images: learns an encoder and a tree
+    index = HierIndex.from_vectors(x)           # ready embeddings: learns the tree
+    hits = index.search(query, k=10, recall=0.95)
+
+Importing this loads neither torch nor FAISS; they come with the first thing that needs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hierindex.api import BuildConfig, HierIndex
+    from hierindex.errors import HierIndexError
+    from hierindex.results import Hits
+    from hierindex.tree import Tree
 
 __version__ = "0.1.0"
+
+__all__ = ["BuildConfig", "HierIndex", "HierIndexError", "Hits", "Tree", "__version__"]
+
+_HOME_OF = {"BuildConfig": "api", "HierIndex": "api", "HierIndexError": "errors", "Hits": "results", "Tree": "tree"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)

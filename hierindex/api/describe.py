@@ -1,0 +1,79 @@
+"""What an index is, as JSON values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hierindex.api.model import Model
+from hierindex.api.view import View
+from hierindex.index.snapshot import Snapshot
+from hierindex.storage import Store
+
+__all__ = ["describe"]
+
+
+def describe(view: View, store: Store | None) -> dict[str, Any]:
+    """Sizes, how it searches and why, what was learned, where it is saved."""
+    snapshot = view.snapshot
+    return {
+        "points": len(snapshot),
+        "dim": int(snapshot.rows.shape[1]),
+        "metric": snapshot.metric.value,
+        "ids": "strings" if snapshot.ids.of_strings else "integers",
+        "payload": [] if snapshot.payload is None else snapshot.payload.column_names,
+        "search": _search(snapshot),
+        "leaves": _leaves(view),
+        "tree": _tree(view.model),
+        "learned": _learned(view.model),
+        "built": {"seconds": view.model.about["seconds"]},
+        "saved": None if store is None else {"path": str(store.path), "version": store.version},
+    }
+
+
+def _search(snapshot: Snapshot) -> dict[str, Any]:
+    n, bound = len(snapshot), snapshot.config.flat_below
+    if snapshot.packed is None:
+        why = f"flat: {n:,} points, up to {bound:,} every search compares them all and is exact"
+        return {"mode": why, "levels": [], "operating_points": []}
+    tuned = [] if snapshot.tuned is None else snapshot.tuned.to_json()["points"]
+    scanned = "rows" if snapshot.packed.lists.exact else "4-bit codes, the best of them again by rows"
+    return {
+        "mode": f"through leaves: {n:,} points, more than {bound:,}; leaves are scanned by {scanned}",
+        "levels": [],
+        "operating_points": tuned,
+    }
+
+
+def _leaves(view: View) -> dict[str, Any]:
+    sizes = view.counts[view.snapshot.nodes.leaves]
+    return {
+        "number": len(sizes),
+        "smallest": int(sizes.min()),
+        "median": float(np.median(sizes)),
+        "largest": int(sizes.max()),
+        "empty": int((sizes == 0).sum()),
+        "depth": int(view.snapshot.nodes.depth.max()),
+    }
+
+
+def _tree(model: Model) -> dict[str, Any]:
+    return {
+        "head": "2-D" if model.on_disk else f"{model.head.dim}-D",
+        "decode": model.decode.value,
+        "chosen_by": model.about["choice"],
+    }
+
+
+def _learned(model: Model) -> dict[str, Any]:
+    if model.encoder is None:
+        return {"from": "vectors"}
+    images = model.about["images"]
+    return {
+        "from": "images",
+        "encoder": model.encoder.spec,
+        "epochs": len(model.about["history"]["epochs"]),
+        "shape": images["shape"],
+        "skipped": images["skipped"],
+    }

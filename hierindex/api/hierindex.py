@@ -1,0 +1,316 @@
+"""`HierIndex`: build it, search it, look into it, add to it, save it."""
+
+from __future__ import annotations
+
+import threading
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hierindex.api import build as building
+from hierindex.api import persist
+from hierindex.api.config import BuildConfig
+from hierindex.api.encoding import Encoding
+from hierindex.api.reader import Reader
+from hierindex.api.shown import shown
+from hierindex.api.view import View
+from hierindex.errors import InputError
+from hierindex.index import updates
+from hierindex.index.compare import Measured, against_flat
+from hierindex.index.explain import Explanation
+from hierindex.index.filters import Filter
+from hierindex.results import Hits
+from hierindex.storage import Store
+from hierindex.vectors import Float32, Ids, Metric, as_ids, positive
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["HierIndex"]
+
+Path_ = str | PathLike[str]
+
+
+class HierIndex(Reader):
+    """A vector index whose levels are a learned hyperbolic tree (InfoHier, arXiv 2501.08717).
+
+    Make one with `build` (images), `from_vectors` (ready embeddings) or `open` (from disk). Searches may run in any
+    number of threads beside one writer; each search sees one state of the index, whole.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(200, 8)).astype("float32")
+        >>> index = HierIndex.from_vectors(x, metric="l2")
+        >>> index.search(x[7], k=1).ids.tolist()
+        [[7]]
+    """
+
+    def __init__(self, view: View, *, encoder: nn.Module | None = None, store: Store | None = None) -> None:
+        self._view = view
+        self._store = store
+        self._module = encoder
+        self._writer = threading.RLock()
+        self._encoding = self._new_encoding(view)
+
+    # ---- making and opening
+
+    @classmethod
+    def build(
+        cls,
+        images: object,
+        *,
+        ids: ArrayLike | None = None,
+        payload: object = None,
+        config: BuildConfig | None = None,
+        path: Path_ | None = None,
+        encoder: nn.Module | None = None,
+        checkpoint: Path_ | None = None,
+        progress: bool = True,
+    ) -> Self:
+        """Learn an encoder and a tree from unlabelled images, and make the index of them.
+
+        Args:
+            images: array or tensor ``(n, h, w)``, ``(n, h, w, c)`` or ``(n, c, h, w)`` of uint8 or float in [0, 1]; a
+                folder; a list of files or pictures; a torch ``Dataset``; or a Parquet file with an image column.
+            ids: n unique integers or strings; None takes the names of the files, or 0..n-1 where there are none.
+            payload: columns to keep with the points: a table, frame, mapping of columns or list of records.
+            config: how to learn and how to lay out; the defaults choose by data and machine.
+            path: save there as well; later changes are then committed there.
+            encoder: a network of the caller's, ``(n, c, h, w)`` float to ``(n, d)``; it is fine-tuned, or kept as it
+                is with ``LearnConfig(encoder=EncoderConfig(freeze=True))``.
+            checkpoint: a folder for the state of the training after each epoch; the same call goes on from there.
+            progress: show bars on standard error.
+
+        Raises:
+            InputError: and its kinds, for images, ids, payload or settings that cannot be used.
+            StorageError: the path cannot be written, or holds something already.
+
+        Example:
+            ``index = HierIndex.build("photos/", path="photos.index")``
+        """
+        target = persist.free_path(path)
+        with shown(progress) as bars:
+            options = building.ImageOptions(config or BuildConfig(), encoder, checkpoint)
+            index = cls(building.from_images(images, ids, payload, options, bars), encoder=encoder)
+        return index._saved_to(target)
+
+    @classmethod
+    def from_vectors(
+        cls,
+        x: ArrayLike,
+        *,
+        metric: Metric | str = Metric.COSINE,
+        ids: ArrayLike | None = None,
+        payload: object = None,
+        config: BuildConfig | None = None,
+        path: Path_ | None = None,
+        progress: bool = False,
+    ) -> Self:
+        """Learn a tree over ready embeddings, and make the index of them.
+
+        Args:
+            x: ``(n, d)`` real numbers.
+            metric: "cosine", "l2" or "ip", see `Metric`.
+            ids: as for `build`; None numbers the points.
+            payload: as for `build`.
+            config: as for `build`; what concerns images does not matter.
+            path: as for `build`.
+            progress: as for `build`.
+
+        Raises:
+            InputError: and its kinds, for vectors, ids or payload that cannot be used.
+            StorageError: the path cannot be written, or holds something already.
+        """
+        target = persist.free_path(path)
+        with shown(progress) as bars:
+            view = building.from_vectors(x, Metric.parse(metric), ids, payload, config or BuildConfig(), bars)
+        return cls(view)._saved_to(target)
+
+    @classmethod
+    def open(cls, path: Path_, *, version: int | None = None, encoder: nn.Module | None = None) -> Self:
+        """Open a saved index.
+
+        Args:
+            path: where it was saved.
+            version: an older version of it; None for the newest.
+            encoder: the network that the index was built with, where that was the caller's own; its weights are set
+                from the index.
+
+        Raises:
+            NotAnIndexError: there is no index. FormatVersionError: a newer hierindex wrote it.
+            CorruptIndexError: parts are missing or damaged. StorageError: there is no such version.
+        """
+        store = Store.open(Path(path), version=version)
+        return cls(persist.view_of(store.load()), encoder=encoder, store=store)
+
+    def save(self, path: Path_, *, overwrite: bool = False) -> None:
+        """Write the index to a folder and stay with it: later changes are committed there.
+
+        Args:
+            path: a folder that does not exist or is empty.
+            overwrite: replace an index that is there; it stays as an older version.
+
+        Raises:
+            StorageError: something else is there, or it cannot be written; this index is as before.
+        """
+        with self._writer:
+            contents = persist.contents_of(self._view)
+            self._store = Store.create(Path(path), contents.points, contents.tree, contents.model, overwrite=overwrite)
+
+    def refresh(self) -> bool:
+        """Go on to the newest version on disk; whether there was a newer one.
+
+        Raises:
+            StorageError: the index was not saved or opened, or cannot be read.
+        """
+        with self._writer:
+            store = self._required_store("refresh")
+            if store.latest() == store.version:
+                return False
+            newest = Store.open(store.path)
+            view = persist.view_of(newest.load())
+            self._encoding = self._new_encoding(view)
+            self._store, self._view = newest, view
+            return True
+
+    # ---- searching
+
+    def search(
+        self,
+        query: object,
+        k: int = 10,
+        *,
+        recall: float = 0.95,
+        nprobe: int | None = None,
+        filter: Filter | None = None,  # noqa: A002 - the name that every vector store uses
+    ) -> Hits:
+        """The k nearest points of each query.
+
+        Args:
+            query: one or many vectors ``(d,)`` or ``(n, d)`` of floats, or images of the kinds that `build` takes.
+            k: how many neighbours.
+            recall: the share of the true k nearest to find, on average, in (0, 1]; 1 is exact.
+            nprobe: how many leaves to scan, instead of what ``recall`` needs.
+            filter: a pyarrow expression over payload columns, or a boolean ``(len(index),)`` in the order of ``ids``;
+                k results come back whenever k points match.
+
+        Returns:
+            Hits: ids, true distances and leaves, ``(n, k)`` each, nearest first.
+
+        Raises:
+            InputError: k < 1, recall outside (0, 1], vectors or images that do not fit, a filter that does not.
+            NoEncoderError: images, and the index holds no encoder.
+
+        Example:
+            ``index.search("query.png", k=5, filter=pyarrow.compute.field("price") < 20)``
+        """
+        view, encoding = self._view, self._encoding
+        mask = None if filter is None else view.snapshot.mask(filter)
+        q = encoding.query(query)
+        return view.hits(*view.snapshot.search(q, positive(k, "k"), recall=recall, nprobe=nprobe, mask=mask))
+
+    def explain(self, query: object, k: int = 10, *, recall: float = 0.95) -> Explanation:
+        """What a search of one query does: levels visited, leaves probed, vectors scanned, seconds by stage.
+
+        Raises:
+            InputError: as for `search`, or more than one query.
+        """
+        q = self._encoding.query(query)
+        if len(q) != 1:
+            raise InputError(f"query should be one vector or image to explain; found {len(q)}")
+        return self._view.snapshot.explain(q, positive(k, "k"), recall=recall)
+
+    def compare_with_flat(self, queries: object = None, *, k: int = 10, limit: int = 1_000) -> list[Measured]:
+        """Recall and latency beside flat FAISS over the same vectors, measured now, the two by turns.
+
+        Args:
+            queries: unseen vectors or images; None takes stored points, each left out of its own answers.
+            k: neighbours.
+            limit: at most so many queries.
+
+        Returns:
+            One `Measured` for each of the recalls 0.9, 0.95, 0.99 and 1.
+        """
+        view, own = self._view, None
+        if queries is None:
+            own = np.random.default_rng(0).permutation(view.rows)[:limit]
+        q = view.snapshot.rows[own] if own is not None else self._encoding.query(queries)[:limit]
+        return against_flat(view.snapshot, q, positive(k, "k"), itself=own)
+
+    def encode(self, images: object) -> Float32:
+        """Latent vectors ``(n, d)`` float32 of images, as the index stores them.
+
+        Raises:
+            NoEncoderError: the index holds no encoder. InputError: images that cannot be read or do not fit.
+        """
+        return self._encoding.query(images)
+
+    # ---- changing it
+
+    def add(
+        self,
+        points: object,
+        *,
+        ids: ArrayLike | None = None,
+        payload: object = None,
+        on_error: str = "raise",
+    ) -> Ids:
+        """Add images or vectors; they are found by the next search, and on disk (where saved) when this returns.
+
+        Args:
+            points: as for `build` or `from_vectors`.
+            ids: unique and new; None takes file names, or numbers above the largest id.
+            payload: the same columns as the index has.
+            on_error: "skip" leaves unreadable images out.
+
+        Returns:
+            The ids of what was added.
+
+        Raises:
+            DuplicateIdError: an id is there already. InputError: points, ids or payload do not fit.
+            StorageError: the commit failed; ConflictError: another writer was first. Nothing is changed then.
+        """
+        with self._writer:
+            view = self._view
+            new = building.new_points(points, ids, payload, on_error, view, self._encoding)
+            changed = updates.add(view.snapshot, new.rows, new.ids, new.points, new.payload)
+            self._publish(View(changed, view.model), added=new.ids)
+            return new.ids
+
+    def delete(self, ids: ArrayLike) -> int:
+        """Remove points; they are found by no later search. How many there were.
+
+        Raises:
+            UnknownIdError: an id is not in the index; nothing is removed then.
+            StorageError: as for `add`.
+        """
+        with self._writer:
+            view = self._view
+            array = np.atleast_1d(np.asarray(ids))
+            gone = as_ids(array, len(array))
+            self._publish(View(updates.delete(view.snapshot, gone), view.model), deleted=gone)
+            return len(gone)
+
+    # ---- inside
+
+    def _publish(self, view: View, *, added: Ids | None = None, deleted: Ids | None = None) -> None:
+        """Commit first, show then: a failed commit leaves this index as it was."""
+        if self._store is not None:
+            persist.commit(self._store, self._view, view, added, deleted)
+        self._view = view
+
+    def _new_encoding(self, view: View) -> Encoding:
+        return Encoding(view.model, view.snapshot.metric, view.snapshot.rows.shape[1], self._module)
+
+    def _saved_to(self, path: Path | None) -> Self:
+        if path is not None:
+            self.save(path)
+        return self
+
+    def _required_store(self, verb: str) -> Store:
+        if self._store is None:
+            raise InputError(f"{verb} should come after save or open; this index was never saved")
+        return self._store

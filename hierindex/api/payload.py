@@ -1,0 +1,55 @@
+"""Payload columns: whatever table the caller has becomes a pyarrow table of n rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from hierindex.errors import InputError
+
+__all__ = ["as_payload"]
+
+
+def as_payload(payload: object, n: int) -> pa.Table | None:
+    """A payload as a table of n rows, or None.
+
+    Args:
+        payload: a pyarrow table or record batch, a pandas or polars frame, a mapping of column names to n values, or a
+            list of n records (mappings); None for no payload.
+        n: how many points there are.
+
+    Raises:
+        InputError: it is none of these, or has another number of rows.
+
+    Example:
+        >>> as_payload({"price": [1.5, 2.0]}, 2).column_names
+        ['price']
+    """
+    if payload is None:
+        return None
+    try:
+        table = _as_table(payload)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise InputError(f"payload should form a table of n rows; pyarrow found: {error}") from error
+    if table.num_rows != n:
+        raise InputError(f"payload should have {n} rows, one for each point; found {table.num_rows}")
+    return table
+
+
+def _as_table(payload: object) -> pa.Table:
+    if isinstance(payload, pa.Table):
+        return payload
+    if isinstance(payload, pa.RecordBatch):
+        return pa.Table.from_batches([payload])
+    if isinstance(payload, Mapping):
+        return pa.table({str(name): values for name, values in payload.items()})
+    if hasattr(payload, "to_arrow"):  # polars
+        return payload.to_arrow()
+    if hasattr(payload, "iloc"):  # pandas, known without importing it
+        return pa.Table.from_pandas(payload, preserve_index=False)
+    if isinstance(payload, Sequence) and all(isinstance(record, Mapping) for record in payload):
+        return pa.Table.from_pylist(list(payload))
+    raise InputError(
+        f"payload should be a table, a mapping of columns or a list of records; found {type(payload).__name__}"
+    )

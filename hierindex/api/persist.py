@@ -1,0 +1,100 @@
+"""Between a view and what lies on disk."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from hierindex.api.model import Model
+from hierindex.api.view import View
+from hierindex.errors import CorruptIndexError, InputError, StorageError
+from hierindex.index import updates
+from hierindex.index.config import IndexConfig
+from hierindex.index.snapshot import Snapshot
+from hierindex.index.tables import NewRows
+from hierindex.storage import Contents, Points, Store, TreeFile
+from hierindex.vectors import Ids, Int64, Metric
+
+__all__ = ["commit", "contents_of", "free_path", "view_of"]
+
+
+def free_path(path: str | PathLike[str] | None) -> Path | None:
+    """The path, where something can be saved; asked before an hour of training, not after.
+
+    Raises:
+        StorageError: there is something already.
+    """
+    if path is None:
+        return None
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StorageError(f"path should be free, or an empty folder; found something at {target}; choose another")
+    return target
+
+
+def contents_of(view: View) -> Contents:
+    """All of a view, as it is stored."""
+    return Contents(_points(view.snapshot, view.rows), _tree_file(view.snapshot), view.model.to_file())
+
+
+def view_of(contents: Contents) -> View:
+    """The view that was stored.
+
+    Raises:
+        CorruptIndexError: the parts do not fit together.
+    """
+    points, about = contents.points, contents.tree.about
+    model = Model.from_file(contents.model)
+    if len(model.head.mean) != points.rows.shape[1]:
+        raise CorruptIndexError(
+            f"the stored head should take vectors of {points.rows.shape[1]} dimensions; found {len(model.head.mean)}"
+        )
+    try:
+        metric, config, state = Metric.parse(about["metric"]), IndexConfig.from_json(about["config"]), about["state"]
+    except (KeyError, InputError) as error:
+        raise CorruptIndexError(f"the stored tree's description is damaged: {error!r}") from error
+    stored = NewRows(points.rows, points.ids, model.points(points.rows), points.payload)
+    snapshot = updates.load(
+        stored,
+        points.leaf,
+        points.seq,
+        contents.tree.nodes,
+        decode=model.decode,
+        config=config,
+        metric=metric,
+        state=state,
+    )
+    return View(snapshot, model)
+
+
+def commit(store: Store, before: View, after: View, added: Ids | None, deleted: Ids | None) -> None:
+    """Publish what changed from one view to the next, as one version.
+
+    Raises:
+        StorageError: it could not be written, or another writer was first; the store is as before.
+    """
+    old, new = before.snapshot, after.snapshot
+    points = None if added is None else _points(new, new.ids.rows_of(added))
+    moved = new.nodes is not old.nodes or new.tuned is not old.tuned or new.packed is not old.packed
+    store.commit(added=points, deleted=deleted, tree=_tree_file(new) if moved else None)
+
+
+def _points(snapshot: Snapshot, rows: Int64) -> Points:
+    payload = None if snapshot.payload is None else snapshot.payload.take(rows)
+    return Points(
+        ids=snapshot.ids.values[rows],
+        seq=snapshot.seq[rows],
+        leaf=snapshot.home[rows],
+        rows=snapshot.rows[rows],
+        payload=payload,
+    )
+
+
+def _tree_file(snapshot: Snapshot) -> TreeFile:
+    about: dict[str, Any] = {
+        "metric": snapshot.metric.value,
+        "config": snapshot.config.to_json(),
+        "state": snapshot.state(),
+    }
+    return TreeFile(snapshot.nodes, about)

@@ -1,0 +1,137 @@
+"""Looking into an index: everything that only reads, on whatever view is current."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hierindex.api.describe import describe
+from hierindex.api.view import Branch, View
+from hierindex.learning.history import History
+from hierindex.storage import Store
+from hierindex.tree import Tree
+from hierindex.vectors import Float32, Ids, Int64, Metric, positive
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """The part of `HierIndex` that looks and changes nothing."""
+
+    _view: View
+    _store: Store | None
+
+    def __len__(self) -> int:
+        """How many points are in the index."""
+        return len(self._view.rows)
+
+    def __repr__(self) -> str:
+        snapshot = self._view.snapshot
+        where = f", {str(self._store.path)!r}" if self._store else ""
+        return (
+            f"HierIndex({len(self):,} x {snapshot.rows.shape[1]}, {snapshot.metric.value}, "
+            f"{len(snapshot.nodes.leaves)} leaves{where})"
+        )
+
+    @property
+    def ids(self) -> Ids:
+        """``(n,)``: ids of the points in the order in which they came; int64, or objects (`str`)."""
+        return self._view.ids
+
+    @property
+    def dim(self) -> int:
+        """d, the dimension of the vectors."""
+        return int(self._view.snapshot.rows.shape[1])
+
+    @property
+    def metric(self) -> Metric:
+        """How distances are measured."""
+        return self._view.snapshot.metric
+
+    @property
+    def tree(self) -> Tree:
+        """The tree over all points, SciPy's linkage ``(n - 1, 4)`` and more; its leaf i is ``ids[i]``."""
+        return self._view.tree
+
+    @property
+    def version(self) -> int | None:
+        """The version on disk that this index stands at; None if it was never saved."""
+        return self._store.version if self._store else None
+
+    @property
+    def history(self) -> History:
+        """The record of the learning: losses, gradient norms and view consistency by epoch, then the heads' fits."""
+        return History.from_json(self._view.model.about["history"])
+
+    def vectors(self, ids: ArrayLike | None = None) -> Float32:
+        """Stored vectors ``(n, d)`` float32 of some ids, or of all; of unit length for cosine.
+
+        Raises:
+            UnknownIdError: an id is not in the index.
+        """
+        view = self._view
+        rows = view.rows if ids is None else view.snapshot.ids.rows_of(np.asarray(ids))
+        return view.snapshot.rows[rows]
+
+    def payload(self) -> pa.Table | None:
+        """The payload columns, in the order of ``ids``; None if there are none."""
+        return self._view.payload
+
+    def leaf_sizes(self) -> Int64:
+        """``(L,)``: how many points each leaf holds, from left to right in the tree."""
+        view = self._view
+        return view.counts[view.snapshot.nodes.leaves]
+
+    def path(self, id: int | str) -> list[int]:  # noqa: A002
+        """The nodes from the root to the leaf that holds a point; look at one with `browse`.
+
+        Raises:
+            UnknownIdError: the id is not in the index.
+        """
+        return self._view.path(id)
+
+    def browse(self, node: int | None = None, *, examples: int = 9) -> Branch:
+        """One node of the tree with its children, its number of points and its most typical points; None is the root.
+
+        Raises:
+            InputError: there is no such node.
+        """
+        return self._view.branch(node, examples)
+
+    def members(self, node: int) -> Ids:
+        """Ids of all points below a node.
+
+        Raises:
+            InputError: there is no such node.
+        """
+        view = self._view
+        return view.snapshot.ids.values[view.members(node)]
+
+    def labels(self, n_clusters: int) -> Int64:
+        """``(n,)``: the cluster 0..n_clusters-1 of each point when the tree is cut there; more clusters split fewer.
+
+        Raises:
+            InputError: n_clusters below 1 or above the number of points.
+        """
+        return self.tree.cut(positive(n_clusters, "n_clusters"))
+
+    def sample(self, n: int, *, balanced: bool = True, seed: int = 0) -> Ids:
+        """Ids of n different points: one from each of the n branches the tree is cut into, or uniformly at random.
+
+        Raises:
+            InputError: n below 1 or above the number of points.
+        """
+        return self._view.sample(n, balanced=balanced, seed=seed)
+
+    def info(self) -> dict[str, Any]:
+        """What this index is, as JSON values: sizes, how it searches and why, what was learned, where it is saved."""
+        return describe(self._view, self._store)
+
+    def to_arrow(self) -> pa.Table:
+        """All points as a typed table: id, leaf, vector (a list of float32) and the payload columns."""
+        return self._view.to_arrow()

@@ -1,0 +1,150 @@
+"""One state of an index, as a reader sees it: the snapshot, the learned model, and the tree over both.
+
+`HierIndex` swaps its view in one assignment, so whatever started on a view finishes on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hierindex.api.model import Model
+from hierindex.errors import InputError
+from hierindex.index.snapshot import Snapshot
+from hierindex.index.structure import full_tree
+from hierindex.results import Hits
+from hierindex.tree import Tree
+from hierindex.vectors import Float32, Ids, Int64, positive
+
+__all__ = ["Branch", "View"]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One node of the index's tree, to look at and to walk on from.
+
+    Attributes:
+        node: its id; stable as the index grows. parent: the id above, None at the root.
+        children: the ids below, none at a leaf.
+        depth: edges from the root. height: the merge height of the decode (0 at a leaf of the index).
+        count: how many points lie below. examples: ids of the points nearest to the branch's centroid, nearest first.
+        ball: ``(p,)``, its place in the Poincare ball.
+    """
+
+    node: int
+    parent: int | None
+    children: tuple[int, ...]
+    depth: int
+    height: float
+    count: int
+    examples: Ids
+    ball: Float32
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A snapshot and the model that placed its points."""
+
+    snapshot: Snapshot
+    model: Model
+
+    @cached_property
+    def rows(self) -> Int64:
+        """``(n,)``: the row numbers of the live points, in the order in which they came."""
+        return self.snapshot.live_rows
+
+    @cached_property
+    def ids(self) -> Ids:
+        """``(n,)``: the ids of the live points, in the order in which they came."""
+        return self.snapshot.ids.values[self.rows]
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The tree over the live points; leaf i of it is ``ids[i]``."""
+        return full_tree(self.snapshot)
+
+    @cached_property
+    def counts(self) -> Int64:
+        """``(m,)``: how many live points lie below each node."""
+        return self.snapshot.nodes.counts(self.snapshot.leaf[self.rows])
+
+    @cached_property
+    def payload(self) -> pa.Table | None:
+        """The payload columns of the live points, in the order in which they came."""
+        table = self.snapshot.payload
+        return table if table is None or len(self.rows) == len(table) else table.take(self.rows)
+
+    def hits(self, rows: Int64, distances: Float32) -> Hits:
+        """What a search found, by id; -1 among the rows marks a missing hit."""
+        missing = rows < 0
+        ids: Any = self.snapshot.ids.values[rows]
+        ids[missing] = None if self.snapshot.ids.of_strings else -1
+        leaves = np.where(missing, -1, self.snapshot.leaf[rows])
+        return Hits(ids, distances, leaves)
+
+    def to_arrow(self) -> pa.Table:
+        """All live points: id, leaf, vector and the payload columns."""
+        vectors = self.snapshot.rows[self.rows]
+        table = pa.table(
+            {
+                "id": pa.array(self.ids, pa.string() if self.snapshot.ids.of_strings else pa.int64()),
+                "leaf": self.snapshot.leaf[self.rows],
+                "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1]),
+            }
+        )
+        if self.payload is not None:
+            for name, column in zip(self.payload.column_names, self.payload.columns, strict=True):
+                table = table.append_column(name, column)
+        return table
+
+    def path(self, point: int | str) -> list[int]:
+        """Node ids from the root to the leaf that holds the point."""
+        row = int(self.snapshot.ids.rows_of(np.array([point]))[0])
+        return list(self.snapshot.nodes.path(int(self.snapshot.leaf[row])))
+
+    def branch(self, node: int | None, examples: int) -> Branch:
+        """The node of that id, the root for None."""
+        nodes = self.snapshot.nodes
+        at = nodes.root if node is None else self._checked(node)
+        members = self.members(at)
+        gap = np.linalg.norm(self.snapshot.rows[members] - nodes.centroid[at], axis=1)
+        nearest = members[np.argsort(gap, kind="stable")[:examples]]
+        parent = int(nodes.parent[at])
+        return Branch(
+            node=at,
+            parent=None if parent < 0 else parent,
+            children=tuple(int(child) for child in nodes.children[at] if child >= 0),
+            depth=int(nodes.depth[at]),
+            height=float(nodes.height[at]),
+            count=int(self.counts[at]),
+            examples=self.snapshot.ids.values[nearest],
+            ball=nodes.ball[at],
+        )
+
+    def members(self, node: int) -> Int64:
+        """Row numbers of the live points below a node, in the order in which they came."""
+        below = np.zeros(len(self.snapshot.nodes), dtype=bool)
+        below[self.snapshot.nodes.leaves_under(self._checked(node))] = True
+        return self.rows[below[self.snapshot.leaf[self.rows]]]
+
+    def sample(self, n: int, *, balanced: bool, seed: int) -> Ids:
+        """Ids of n different points; balanced: one from each of the n branches that the tree is cut into."""
+        if positive(n, "n") > len(self.rows):
+            raise InputError(f"n should be at most {len(self.rows)}, the number of points; found {n}")
+        rng = np.random.default_rng(seed)
+        if not balanced:
+            return self.ids[np.sort(rng.choice(len(self.rows), n, replace=False))]
+        labels = self.tree.cut(n)
+        shuffled = rng.permutation(len(labels))
+        _, first = np.unique(labels[shuffled], return_index=True)
+        return self.ids[shuffled[first]]
+
+    def _checked(self, node: int) -> int:
+        m = len(self.snapshot.nodes)
+        if isinstance(node, bool) or not isinstance(node, (int, np.integer)) or not 0 <= node < m:
+            raise InputError(f"node should be one of 0..{m - 1}; found {node!r}")
+        return int(node)

@@ -1,0 +1,246 @@
+"""The commands. Each is a thin reading of its arguments; the work is in `HierIndex`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hierindex import __version__
+from hierindex.api import BuildConfig, HierIndex
+from hierindex.cli import browse, comparing, demo, inputs
+from hierindex.cli.output import OUT, say, show_json, table
+from hierindex.errors import HierIndexError
+from hierindex.index.config import IndexConfig
+from hierindex.learning.config import EncoderConfig, EncoderName, LearnConfig, TrainConfig
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="hierindex",
+    help="Unlabelled images (or ready vectors) in; a learned tree and a fast index out.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+IndexPath = Annotated[Path, typer.Argument(help="The folder of a saved index.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+Neighbours = Annotated[int, typer.Option("-k", help="How many neighbours.")]
+Recall = Annotated[float, typer.Option(help="Share of the true neighbours to find, on average; 1 is exact.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that stand before every command."""
+
+
+@app.command()
+def build(
+    source: Annotated[
+        Path, typer.Argument(help="A folder of images, a Parquet file with an image column, or a .npy file.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Where to save the index.", show_default=False)],
+    metric: Annotated[str, typer.Option(help="For vectors: cosine, l2 or ip.")] = "cosine",
+    limit: Annotated[int | None, typer.Option(help="Take only the first so many images or vectors.")] = None,
+    encoder: Annotated[EncoderName, typer.Option(help="auto: small on a CPU, resnet18 on a GPU.")] = EncoderName.AUTO,
+    epochs: Annotated[int | None, typer.Option(help="Default: by the number of images and the device.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Bring all images to this many pixels a side.")] = None,
+    mode: Annotated[str | None, typer.Option(help="L (grey) or RGB: convert all images.")] = None,
+    on_error: Annotated[str, typer.Option(help="raise, or skip unreadable images.")] = "raise",
+    checkpoint: Annotated[Path | None, typer.Option(help="Keep the training's state here, and go on from it.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Learn an encoder and a tree, and save the index.
+
+    Example: `hierindex build photos/ photos.index --image-size 64`
+    """
+    config = BuildConfig(
+        learn=LearnConfig(encoder=EncoderConfig(name=encoder), training=TrainConfig(epochs=epochs), seed=seed),
+        index=IndexConfig(seed=seed),
+        image_size=image_size,
+        image_mode=mode,
+        on_error=on_error,
+    )
+    points = inputs.read(source, limit)
+    if inputs.are_vectors(points):
+        index = HierIndex.from_vectors(points, metric=metric, config=config, path=out, progress=not quiet)
+    else:
+        index = HierIndex.build(points, config=config, path=out, checkpoint=checkpoint, progress=not quiet)
+    _report(index, as_json)
+
+
+@app.command()
+def search(
+    index: IndexPath,
+    query: Annotated[list[str], typer.Argument(help="Image files, a folder, or one .npy or .parquet file.")],
+    k: Neighbours = 10,
+    recall: Recall = 0.95,
+    as_json: Json = False,
+) -> None:
+    """Find the nearest points of images or vectors.
+
+    Example: `hierindex search photos.index cat.png -k 5`
+    """
+    opened = HierIndex.open(index)
+    hits = opened.search(inputs.read_many(query), k, recall=recall)
+    if as_json:
+        show_json([[{"id": h.id, "distance": h.distance, "leaf": h.leaf} for h in found] for found in hits])
+        return
+    for at, found in enumerate(hits):
+        name = query[at] if len(query) == len(hits) else f"query {at}"
+        rows = [[place, h.id, h.distance, h.leaf] for place, h in enumerate(found, 1)]
+        table(name, ["", "id", f"{opened.metric.value} distance", "leaf"], rows)
+
+
+@app.command()
+def add(
+    index: IndexPath,
+    source: Annotated[list[str], typer.Argument(help="Image files, a folder, or one .npy or .parquet file.")],
+    on_error: Annotated[str, typer.Option(help="raise, or skip unreadable images.")] = "raise",
+    as_json: Json = False,
+) -> None:
+    """Add images or vectors to a saved index.
+
+    Example: `hierindex add photos.index more-photos/`
+    """
+    opened = HierIndex.open(index)
+    added = opened.add(inputs.read_many(source), on_error=on_error)
+    if as_json:
+        show_json({"added": added.tolist(), "points": len(opened), "version": opened.version})
+    else:
+        say(f"added {len(added):,} points; the index now holds {len(opened):,} (version {opened.version})")
+
+
+@app.command()
+def delete(
+    index: IndexPath,
+    ids: Annotated[list[str], typer.Argument(help="Ids of the points to remove.")],
+    as_json: Json = False,
+) -> None:
+    """Remove points from a saved index.
+
+    Example: `hierindex delete photos.index old.png`
+    """
+    opened = HierIndex.open(index)
+    gone = opened.delete(inputs.ids_like(opened.ids, ids))
+    if as_json:
+        show_json({"deleted": gone, "points": len(opened), "version": opened.version})
+    else:
+        say(f"deleted {gone:,} points; the index now holds {len(opened):,} (version {opened.version})")
+
+
+@app.command()
+def info(index: IndexPath, as_json: Json = False) -> None:
+    """Say what an index holds and how it searches.
+
+    Example: `hierindex info photos.index --json`
+    """
+    _report(HierIndex.open(index), as_json)
+
+
+@app.command()
+def tree(
+    index: IndexPath,
+    node: Annotated[int | None, typer.Option(help="Start at this node; default: the root.")] = None,
+    depth: Annotated[int, typer.Option(help="How many levels to show.")] = 4,
+    newick: Annotated[bool, typer.Option(help="Print the whole tree in Newick form.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the Poincare disk into this PNG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at the learned tree.
+
+    Example: `hierindex tree photos.index --depth 3`
+    """
+    opened = HierIndex.open(index)
+    if newick:
+        typer.echo(opened.tree.newick([str(name) for name in opened.ids]))
+    elif plot is not None:
+        browse.draw(opened, plot)
+        say(f"drew {plot}")
+    elif as_json:
+        show_json(browse.as_json(opened, node, depth))
+    else:
+        OUT.print(browse.as_rich(opened, node, depth))
+
+
+@app.command()
+def bench(
+    index: IndexPath,
+    queries: Annotated[
+        Path | None, typer.Option(help="Unseen queries; default: stored points, themselves left out.")
+    ] = None,
+    k: Neighbours = 10,
+    limit: Annotated[int, typer.Option(help="At most so many queries.")] = 1_000,
+    as_json: Json = False,
+) -> None:
+    """Measure recall and latency beside flat FAISS over the same vectors.
+
+    Example: `hierindex bench photos.index --queries unseen/`
+    """
+    opened = HierIndex.open(index)
+    result = comparing.compare(opened, None if queries is None else inputs.read(queries, limit), k, limit)
+    if as_json:
+        show_json(result)
+    else:
+        comparing.show(result)
+
+
+@app.command(name="demo")
+def run_demo(
+    images: Annotated[
+        Path | None, typer.Argument(help="Your own folder of images; default: scikit-learn's digits.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the index and the pictures go.")] = Path("demo-out"),
+    epochs: Annotated[int | None, typer.Option(help="Default: by the number of images and the device.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="For your own images: pixels a side.")] = None,
+) -> None:
+    """Watch images become a tree and an index: build, search, draw, save, reopen, add.
+
+    Example: `hierindex demo photos/ --out demo-out`
+    """
+    demo.run(images, out, epochs, image_size)
+
+
+def main() -> None:
+    """Run the command line; errors of ours end with one line on standard error and exit code 1."""
+    try:
+        app()
+    except HierIndexError as error:
+        say(f"[bold red]error:[/] {type(error).__name__}: {error}")
+        sys.exit(1)
+
+
+def _report(index: HierIndex, as_json: bool) -> None:
+    facts = index.info()
+    if as_json:
+        show_json(facts)
+        return
+    table(repr(index), ["", ""], _flat(facts))
+
+
+def _flat(facts: dict[str, Any], prefix: str = "") -> list[list[Any]]:
+    """Nested facts as rows of dotted names and values."""
+    rows: list[list[Any]] = []
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            rows.append([f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)])
+    return rows
