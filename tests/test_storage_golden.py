@@ -1,0 +1,107 @@
+"""Format version 1 as it was given out: a small index that must be read for ever, and the page that describes it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from hierindex.storage import Store
+
+_HERE = Path(__file__).parent
+_GOLDEN = _HERE / "golden" / "v1"
+_PAGE = _HERE.parent / "docs" / "format.md"
+
+
+def test_the_golden_index_gives_what_was_put_in() -> None:
+    store = Store.open(_GOLDEN)
+    assert store.version == 2
+    points, tree, model = (getattr(store.load(), part) for part in ("points", "tree", "model"))
+    assert points.ids.tolist() == ["p0", "p1", "p2", "p4", "p5", "p6", "p7", "p8", "p9"]
+    assert points.seq.tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert points.leaf.tolist() == [1, 1, 1, 1, 1, 1, 1, 4, 4]
+    assert points.rows[:4].tolist() == [[0, 0, 1], [0.25, -1, 1], [0.5, -2, 1], [1, -4, 1]]
+    assert points.payload.to_pylist()[:3] == [
+        {"word": None, "year": 1990},
+        {"word": "word 1", "year": 1991},
+        {"word": "word 2", "year": 1992},
+    ]
+    assert tree.about == {"metric": "l2", "made": 2}
+    assert tree.nodes.parent.tolist() == [-1, 0, 0, 1, 1]
+    assert tree.nodes.height.tolist() == [4, 3, 0, 0, 0]
+    assert tree.nodes.centroid[3].tolist() == [0.75, -3, 1]
+    assert tree.nodes.ball[4].tolist() == [0.25, -0.25]
+    assert tree.nodes.count.tolist() == [0, 2, 4, 6, 8]
+    assert model.spec == {"kind": "golden", "dim": 3}
+    assert model.arrays["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_its_older_versions_and_history() -> None:
+    assert Store.open(_GOLDEN, version=0).load().points.ids.tolist() == [f"p{i}" for i in range(8)]
+    assert Store.open(_GOLDEN, version=0).load().tree.about["made"] == 1
+    assert len(Store.open(_GOLDEN, version=1).load().points) == 10
+    found = [(v.operation, v.rows, v.tree, v.model) for v in Store.open(_GOLDEN).history()]
+    assert found == [("delete", 9, 2, 1), ("add", 10, 2, 1), ("create", 8, 1, 1)]
+
+
+def test_it_can_be_written_on(tmp_path: Path) -> None:
+    shutil.copytree(_GOLDEN, tmp_path / "i")
+    store = Store.open(tmp_path / "i")
+    assert store.commit(deleted=np.array(["p0"], object)) == 3
+    assert len(store.load().points) == 8
+
+
+def test_the_writer_of_today_still_makes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(_GOLDEN.parent)
+    sys.modules.pop("make", None)
+    from make import make
+
+    make(tmp_path / "i")
+    sys.modules.pop("make")
+    for version in range(3):
+        old, new = (Store.open(path, version=version).load() for path in (_GOLDEN, tmp_path / "i"))
+        assert old.points.rows.tobytes() == new.points.rows.tobytes()
+        assert old.points.payload == new.points.payload
+        assert old.tree.about == new.tree.about
+    for name in ("tree/000001.parquet", "tree/000002.parquet"):
+        old, new = pq.ParquetFile(_GOLDEN / name), pq.ParquetFile(tmp_path / "i" / name)
+        assert old.schema_arrow == new.schema_arrow
+        assert old.read() == new.read()
+        assert old.metadata.metadata == new.metadata.metadata
+    for name in ("model/000001/spec.json", "model/000001/weights.safetensors"):
+        assert (_GOLDEN / name).read_bytes() == (tmp_path / "i" / name).read_bytes()
+    old, new = (DeltaTable(path / "points").schema() for path in (_GOLDEN, tmp_path / "i"))
+    assert old == new
+
+
+def test_the_page_reads_it_without_hierindex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(_GOLDEN, tmp_path / "my.index")
+    monkeypatch.chdir(tmp_path)
+    block = re.search(r"```python\n(.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    names: dict[str, object] = {}
+    exec(block.group(1), names)
+    wanted = Store.open(_GOLDEN).load()
+    assert names["about"] == wanted.tree.about
+    np.testing.assert_array_equal(names["vectors"], wanted.points.rows)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(names["centroids"], wanted.tree.nodes.centroid)  # type: ignore[arg-type]
+
+
+def test_the_page_names_every_column_and_key() -> None:
+    page = _PAGE.read_text(encoding="utf-8")
+    tree = pq.ParquetFile(_GOLDEN / "tree/000002.parquet")
+    own = [field.name for field in DeltaTable(_GOLDEN / "points").schema().fields][:4]
+    keys = [key.decode() for key in tree.metadata.metadata]
+    for name in own + tree.schema_arrow.names + keys:
+        assert f"| `{name}` |" in page, name
+    for name in ("hierindex.tree", "hierindex.model"):
+        assert f"`{name}`" in page
+        assert DeltaTable(_GOLDEN / "points").transaction_version(name) is not None
+    leaves = tree.read().to_pylist()
+    assert [(row["depth"], row["level"]) for row in leaves] == [(0, 2), (1, 1), (1, 0), (2, 0), (2, 0)]
