@@ -189,12 +189,11 @@ def load_encoder(
 @torch.inference_mode()
 def _latent_dim(net: ImageNet, shape: tuple[int, int, int], device: torch.device) -> int:
     height, width, channels = shape
+    wanted = f"the encoder should take float images (b, {channels}, {height}, {width}) and give features (b, d)"
     try:
         found = net.eval()(torch.zeros(2, channels, height, width, device=device))
-    except RuntimeError as error:
-        raise InputError(
-            f"the encoder should take float images (b, {channels}, {height}, {width}); found: {error}"
-        ) from error
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(f"{wanted}; found: {error}") from error
     if found.ndim != 2 or len(found) != 2:
-        raise InputError(f"the encoder should give features (b, d); found {tuple(found.shape)} for 2 images")
+        raise InputError(f"{wanted}; found {tuple(found.shape)} for 2 images")
     return int(found.shape[1])

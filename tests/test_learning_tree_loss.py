@@ -1,0 +1,117 @@
+"""The tree loss against eq. (1) triplet by triplet, and where triplets come from."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hierindex.learning.neighbours import nearest
+from hierindex.learning.tree_loss import centred, similarity, tree_loss
+from hierindex.learning.triplets import batch_triplets, sample_triplets
+
+
+def slow_tree_loss(points, weights, tau):
+    total = 0.0
+    for (i, j, k), (w_ij, w_ik, w_jk) in zip(points.double(), weights.double().tolist(), strict=True):
+        soft = []
+        for a, b in ((i, j), (i, k), (j, k)):
+            half = math.acos(max(-1.0, min(1.0, float(a @ b)))) / 2
+            soft.append(math.exp((math.log(1 + math.cos(half)) - math.log(math.sin(half))) / tau))
+        p_ij, p_ik, p_jk = (s / sum(soft) for s in soft)
+        total += w_ij + w_ik + w_jk - (w_ij * p_ij + w_ik * p_ik + w_jk * p_jk)
+    return total / len(points)
+
+
+def random_triplets(seed, count=7, p=4):
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.nn.functional.normalize(torch.randn(count, 3, p, generator=generator).double(), dim=-1)
+    return points, torch.rand(count, 3, generator=generator).double()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), tau=st.floats(0.05, 2))
+def test_equals_the_formula(seed, tau):
+    points, weights = random_triplets(seed)
+    assert tree_loss(points, weights, tau).item() == pytest.approx(slow_tree_loss(points, weights, tau), rel=1e-6)
+
+
+def test_gradients_and_none_through_the_weights():
+    points, weights = random_triplets(3)
+    assert torch.autograd.gradcheck(lambda x: tree_loss(x, weights, 0.3), points.requires_grad_())
+    weights.requires_grad_()
+    tree_loss(points, weights, 0.3).backward()
+    assert weights.grad is None
+
+
+def test_lowest_where_the_similar_pair_meets_deepest():
+    near, far = torch.tensor([1.0, 0.1]), torch.tensor([-1.0, 0.3])
+    corners = torch.nn.functional.normalize(torch.stack([torch.tensor([1.0, 0.0]), near, far]), dim=1)
+    losses = [tree_loss(corners[None], torch.tensor([w]), 0.05).item() for w in ([1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0])]
+    assert losses[0] < 1e-3
+    assert min(losses[1:]) > 0.99
+
+
+def test_finite_for_coincident_corners():
+    points = torch.ones(2, 3, 4).div(2).requires_grad_()
+    loss = tree_loss(points, torch.ones(2, 3), 0.05)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(points.grad).all()
+
+
+def test_similarity_is_one_for_equal_and_falls_with_the_angle():
+    angles = torch.linspace(0, math.pi, 9)
+    a = torch.stack([angles.cos(), angles.sin()], dim=1)
+    for temperature in (None, 0.1, 1.0):
+        w = similarity(a[0], a, temperature)
+        assert w[0].item() == pytest.approx(1)
+        assert (w[1:] < w[:-1]).all()
+        assert (w >= -1e-6).all()
+    assert similarity(a[0], a[-1], None).item() == pytest.approx(0, abs=1e-6)
+    assert similarity(a[0], a[4], 0.5).item() == pytest.approx(math.exp(-2), rel=1e-5)
+
+
+def test_centring_takes_out_what_all_share():
+    x = torch.randn(200, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(centred(x), centred(x + 100), atol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(2, 40), k=st.integers(1, 12), chunk=st.integers(1, 50), seed=st.integers(0, 999))
+def test_nearest_is_brute_force(n, k, chunk, seed):
+    x = torch.randn(n, 4, generator=torch.Generator().manual_seed(seed))
+    found = nearest(x, k, rows_at_once=chunk)
+    scores = (x @ x.T).fill_diagonal_(-math.inf)
+    wanted = scores.sort(dim=1, descending=True).values[:, : min(k, n - 1)]
+    assert torch.allclose(scores.gather(1, found), wanted, atol=1e-5)
+
+
+def test_nearest_of_other_queries_may_be_any_row():
+    x = torch.eye(3)
+    assert nearest(x, 5, queries=x[:2])[:, 0].tolist() == [0, 1]
+
+
+def test_triplets_are_distinct_and_of_three_kinds():
+    n = 1_000
+    near = (torch.arange(n)[:, None] + torch.tensor([1, 2])) % n
+    triplets = sample_triplets(near, 20_000, torch.Generator().manual_seed(0))
+    i, j, k = triplets.unbind(1)
+    assert len(triplets) > 19_000
+    assert ((i != j) & (i != k) & (j != k)).all()
+    pair = ((j - i) % n <= 2).float().mean()
+    chain = (((j - i) % n <= 2) & ((k - j) % n <= 2)).float().mean()
+    assert pair.item() == pytest.approx(0.5, abs=0.02)
+    assert chain.item() == pytest.approx(0.25, abs=0.02)
+    assert set(i.tolist()) == set(range(n))  # from the whole set
+
+
+def test_batch_triplets_use_the_pairs_of_the_batch():
+    triplets = batch_triplets(50, 10_000, torch.Generator().manual_seed(0))
+    i, j, k = triplets.unbind(1)
+    assert ((i != j) & (i != k) & (j != k)).all()
+    assert (triplets < 100).all()
+    assert ((i - j).abs() == 50).float().mean().item() == pytest.approx(0.5, abs=0.03)

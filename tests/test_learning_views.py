@@ -1,0 +1,116 @@
+"""Views: whole batches, equal generators give equal views, and no strength means no change."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hierindex.learning.config import ViewConfig
+from hierindex.learning.views import Views, _turn_hue
+
+STILL = ViewConfig(crop=(1, 1), ratio=1, flip=False, rotate=0, jitter=(0, 0, 0, 0), grey=0)
+
+
+def pictures(b=6, c=3, h=8, w=8, seed=0):
+    return torch.randint(256, (b, c, h, w), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def changed(images, seed=0, **parts):
+    import dataclasses
+
+    return Views(dataclasses.replace(STILL, **parts))(images, torch.Generator().manual_seed(seed))
+
+
+@settings(max_examples=20, deadline=None)
+@given(c=st.sampled_from([1, 2, 3, 4]), h=st.integers(1, 12), w=st.integers(1, 12), seed=st.integers(0, 99))
+def test_any_shape_stays_in_range_and_repeats(c, h, w, seed):
+    images = pictures(4, c, h, w)
+    kept = images.clone()
+    make = Views(ViewConfig(rotate=15, noise=0.1))
+    first, again = (make(images, torch.Generator().manual_seed(seed)) for _ in range(2))
+    assert first.shape == images.shape
+    assert first.dtype == torch.float32
+    assert ((first >= 0) & (first <= 1)).all()
+    assert torch.equal(first, again)
+    assert torch.equal(images, kept)
+
+
+def test_no_strength_no_change():
+    images = pictures()
+    assert torch.allclose(changed(images), images / 255, atol=1e-5)
+    assert torch.allclose(changed(images / 255), images / 255, atol=1e-5)
+
+
+def test_two_draws_differ():
+    make, generator = Views(ViewConfig()), torch.Generator().manual_seed(0)
+    assert not torch.equal(make(pictures(), generator), make(pictures(), generator))
+
+
+def test_flip_mirrors_half_of_the_images():
+    images = pictures(400)
+    seen, plain = changed(images, flip=True), images / 255
+    mirrored = (seen - plain.flip(3)).abs().amax((1, 2, 3)) < 1e-4
+    same = (seen - plain).abs().amax((1, 2, 3)) < 1e-4
+    assert (mirrored ^ same).all()
+    assert 0.4 < mirrored.float().mean() < 0.6
+
+
+def test_a_quarter_turn_is_a_quarter_turn():
+    from hierindex.learning.views import _resample
+
+    image = pictures(1) / 255
+    quarter = torch.tensor([[[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]]])
+    assert torch.allclose(_resample(image, quarter), torch.rot90(image, 1, (2, 3)), atol=1e-5)
+
+
+def test_crops_lie_inside_the_image():
+    ramp = torch.linspace(0, 1, 16).expand(200, 1, 16, 16)  # the value is the horizontal position
+    seen = changed(ramp, crop=(0.25, 0.25), ratio=1)
+    span = seen[:, 0, 0, -1] - seen[:, 0, 0, 0]
+    assert torch.allclose(span, torch.full_like(span, 0.5), atol=0.06)
+    assert seen[:, 0, 0, 0].min() < 0.05
+    assert seen[:, 0, 0, -1].max() > 0.95
+
+
+def test_grey_takes_the_colour_of_its_share():
+    seen = changed(pictures(300), grey=0.5)
+    colourless = (seen.amax(1) - seen.amin(1)).amax((1, 2)) < 1e-5
+    assert 0.4 < colourless.float().mean() < 0.6
+
+
+def test_light_of_images_without_colour():
+    images = torch.full((300, 2, 4, 4), 0.5)
+    seen = changed(images, jitter=(0.4, 0, 0.9, 0.5), jitter_share=0.5)
+    assert (seen[:, 0] == seen[:, 1]).all()
+    moved = (seen - 0.5).abs().amax((1, 2, 3)) > 1e-6
+    assert 0.4 < moved.float().mean() < 0.6
+    assert ((seen >= 0.3 - 1e-5) & (seen <= 0.7 + 1e-5)).all()
+
+
+def test_contrast_keeps_the_mean_and_scales_around_it():
+    images = torch.rand(50, 1, 6, 6) * 0.4 + 0.3
+    seen = changed(images, jitter=(0, 0.5, 0, 0), jitter_share=1)
+    assert torch.allclose(seen.mean((1, 2, 3)), images.mean((1, 2, 3)), atol=1e-4)
+    ratio = seen.std((1, 2, 3)) / images.std((1, 2, 3))
+    assert ratio.min() < 0.7
+    assert ratio.max() > 1.3
+
+
+def test_hue_turns_colours_about_grey():
+    images = torch.rand(5, 3, 4, 4)
+    assert torch.allclose(_turn_hue(images, torch.zeros(5)), images, atol=1e-6)
+    assert torch.allclose(_turn_hue(images, torch.full((5,), 1 / 3)), images.roll(1, 1), atol=1e-5)
+    turned = _turn_hue(images, torch.rand(5))
+    assert torch.allclose(turned.mean(1), images.mean(1), atol=1e-5)
+    assert torch.allclose(turned.square().sum(1), images.square().sum(1), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "flip", "grey"), [((8, 8, 1), False, 0), ((28, 28, 1), False, 0), ((32, 32, 3), True, 0.2)]
+)
+def test_defaults_by_shape(shape, flip, grey):
+    config = ViewConfig.auto(shape)
+    assert (config.flip, config.grey) == (flip, grey)
+    assert config.crop[0] >= (0.5 if max(shape) <= 16 else 0.1)
