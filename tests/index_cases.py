@@ -71,5 +71,6 @@ def reload(snapshot):
 def answers(snapshot, queries, k, **how):
     """Ids and distances, so that snapshots with other row numbers can be compared."""
     rows, distances = snapshot.search(queries, k, **how)
-    ids = np.where(rows >= 0, snapshot.ids.values[rows], -1)
+    ids = rows.copy()
+    ids[rows >= 0] = snapshot.ids.values[rows[rows >= 0]]
     return ids.tolist(), distances.tolist()

@@ -123,7 +123,8 @@ class Snapshot:
         Raises:
             InputError: recall outside (0, 1], k or nprobe below 1, or a mask of another length.
         """
-        return self._search(queries, self._plan(k, recall, nprobe), k, self._allowed(mask), NoWatch())
+        plan, allowed = self._plan(k, recall, nprobe), self._allowed(mask)
+        return self._search(np.ascontiguousarray(queries), plan, k, allowed, NoWatch())
 
     def explain(self, query: Float32, k: int, recall: float = 0.95) -> Explanation:
         """What `search` does for one query ``(1, d)``.
@@ -135,7 +136,6 @@ class Snapshot:
         self._search(query, plan, k, allowed, watch)
         if plan is None or self.packed is None:
             return Explanation(True, (), (), allowed.count, allowed.count, watch.seconds)
-        plan = plan.widened(allowed.count / max(1, len(self.table)))
         probed = self.packed.router.route(query, plan.nprobe, plan.beam)[0][0]
         probed = probed[probed >= 0]
         return Explanation(
@@ -161,7 +161,7 @@ class Snapshot:
     ) -> tuple[Int64, Float32]:
         if not allowed.count:
             return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
-        share = allowed.count / len(self.table)
+        share = allowed.count / len(self)
         with omp_threads(1 if len(queries) == 1 else self.config.num_threads):
             if plan is None or self.packed is None or share < _BRUTE_BELOW:
                 found = exactly(queries, self.rows, k, self.metric, allowed)

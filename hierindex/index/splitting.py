@@ -36,7 +36,9 @@ def settle(rows: Float32, leaf: Int64, nodes: Nodes) -> Int64:
     Raises:
         CorruptIndexError: a number is no node.
     """
-    if len(leaf) and not 0 <= leaf.min() <= leaf.max() < len(nodes):
+    if not len(leaf):
+        return leaf.copy()
+    if not 0 <= leaf.min() <= leaf.max() < len(nodes):
         raise CorruptIndexError(
             f"leaves of rows should be nodes 0..{len(nodes) - 1}; found {leaf.min()}..{leaf.max()}; "
             "restore an older version or build the index again"

@@ -72,8 +72,8 @@ class Table:
         Raises:
             DuplicateIdError, InputError: see `IdTable.append`; the payload has not the table's columns.
         """
-        payload = _joined(self.payload, new.payload, len(new.rows))
         ids = self.ids.append(new.ids)
+        payload = _joined(self.payload, new.payload, len(new.rows))
         first = int(self.seq.values[-1]) + 1 if len(self) else 0
         return Table(
             ids=ids,

@@ -19,9 +19,8 @@ from hierindex.index.codes import Coder
 from hierindex.index.config import IndexConfig, LeafScan
 from hierindex.index.native import nearest
 from hierindex.index.nodes import Nodes
-from hierindex.index.packed import Packed, pack
+from hierindex.index.packed import pack
 from hierindex.index.partition import WARD_BOUND, divide, subtrees
-from hierindex.index.rows import Column
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.splitting import settle, split_leaves
 from hierindex.index.tables import NewRows, Table
@@ -68,9 +67,9 @@ def build(
         whole = tree if tree is not None else decode_points(points, decode)
         if whole.n != n:
             raise InputError(f"tree should be over the {n} rows; found one over {whole.n}")
-        nodes, leaf = subtrees(rows, points, whole, config.leaves_for(n))
+        nodes, leaf = subtrees(new.rows, new.points, whole, config.leaves_for(n))
         return _maintained(Snapshot(Table.of(new, leaf, leaf), nodes, metric, config, decode))
-    nodes, leaf = divide(rows, points, decode, config, held)
+    nodes, leaf = divide(new.rows, new.points, decode, config, held)
     table, nodes = split_leaves(Table.of(new, leaf, leaf), nodes, decode, config, nodes.leaves.tolist())
     table = replace(table, home=table.leaf)  # nothing is stored yet: rows are put where they are
     return _maintained(Snapshot(table, nodes, metric, config, decode))
@@ -93,7 +92,7 @@ def add(snapshot: Snapshot, rows: Float32, ids: Ids, points: Float32, payload: p
     """
     new = _checked(NewRows(rows, ids, points, payload), snapshot.rows.shape[1], snapshot.nodes.ball.shape[1])
     nodes = snapshot.nodes
-    leaf = nodes.leaves[nearest(rows, np.ascontiguousarray(nodes.centroid[nodes.leaves]))]
+    leaf = nodes.leaves[nearest(new.rows, np.ascontiguousarray(nodes.centroid[nodes.leaves]))]
     table = snapshot.table.append(new, leaf)
     table, nodes = split_leaves(table, nodes, snapshot.decode, snapshot.config, np.unique(leaf).tolist())
     return _maintained(replace(snapshot, table=table, nodes=nodes))
@@ -108,7 +107,8 @@ def delete(snapshot: Snapshot, ids: Ids) -> Snapshot:
     table = snapshot.table.remove(snapshot.ids.rows_of(ids))
     left = replace(snapshot, table=table)
     if len(table) - table.ids.n_live > _DEAD_SHARE * len(table):
-        return _compacted(left)
+        # rows are numbered anew, so lists and codes are made again; at half the size, settings are measured again too
+        return _maintained(replace(left, table=table.compacted(), packed=None))
     return left
 
 
@@ -189,22 +189,8 @@ def _maintained(snapshot: Snapshot) -> Snapshot:
         return retune(snapshot)
     if packed.nodes is nodes and not packed.tail_is_long(len(table), config.tail_rows):
         return snapshot
-    return replace(snapshot, packed=_repacked(snapshot, packed, packed.codes, len(table)))
-
-
-def _compacted(snapshot: Snapshot) -> Snapshot:
-    """The snapshot whose removed rows are dropped for good; rows are numbered anew."""
-    live, packed = snapshot.live_rows, snapshot.packed
-    compact = replace(snapshot, table=snapshot.table.compacted(), packed=None)
-    if packed is None or len(compact) <= compact.config.flat_below:
-        return compact
-    base = int(np.searchsorted(live, packed.base))
-    codes = None if packed.codes is None else Column.of(packed.codes.values[live[:base]])
-    return replace(compact, packed=_repacked(compact, packed, codes, base))
-
-
-def _repacked(snapshot: Snapshot, packed: Packed, codes: Column | None, base: int) -> Packed:
-    return pack(snapshot.table, snapshot.nodes, snapshot.metric, packed.coder, codes, base)
+    repacked = pack(table, nodes, snapshot.metric, packed.coder, packed.codes, len(table))
+    return replace(snapshot, packed=repacked)
 
 
 def _checked(new: NewRows, dim: int | None = None, ball_dim: int | None = None) -> NewRows:
@@ -220,4 +206,4 @@ def _checked(new: NewRows, dim: int | None = None, ball_dim: int | None = None) 
             f"rows and points should have {dim} and {ball_dim} dimensions, as the index has; "
             f"found {new.rows.shape[1]} and {new.points.shape[1]}"
         )
-    return new
+    return replace(new, rows=np.ascontiguousarray(new.rows), points=np.ascontiguousarray(new.points))
