@@ -26,16 +26,29 @@ def ward(points: Float64, weights: Float64) -> Tree:
     each given by its mean and weight, is the top of the tree over all points.
 
     Raises:
-        InputError: more than `WARD_LIMIT` rows.
+        InputError: more than `WARD_LIMIT` rows that differ.
     """
     if len(points) > WARD_LIMIT:
-        raise InputError(
-            f"Ward's linkage takes up to {WARD_LIMIT} points; found {len(points)}; group them into prototypes (cells) "
-            "first and decode those, weighted by their counts"
-        )
+        return _ward_of_distinct(points, weights)
     if len(points) <= _SCIPY_LIMIT and (weights == 1).all():
         return Tree(linkage(points, "ward"))
     return Tree.from_merges(*_nearest_neighbour_chain(points, weights))
+
+
+def _ward_of_distinct(points: Float64, weights: Float64) -> Tree:
+    """Ward's tree of many rows of which few differ: equal ones are merged first, at height 0, in a balanced tree."""
+    distinct, which, times = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    if len(distinct) > WARD_LIMIT:
+        raise InputError(
+            f"Ward's linkage takes up to {WARD_LIMIT} different points; found {len(distinct)}; group them into "
+            "prototypes (cells) first and decode those, weighted by their counts"
+        )
+    members = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(times)[:-1])
+    # the queue 0, 1, 2, ... taken two at a time, each pair put at its end, is a balanced tree
+    equal = [Tree.from_merges(np.arange(2 * m - 2).reshape(-1, 2), np.zeros(m - 1)) for m in times.tolist()]
+    masses = np.bincount(which.ravel(), weights=weights).astype(np.float64)
+    top = ward(distinct, masses) if len(distinct) > 1 else Tree(np.empty((0, 4)))
+    return Tree.join(top, equal, members)
 
 
 def _nearest_neighbour_chain(points: Float64, weights: Float64) -> tuple[Int64, Float64]:
