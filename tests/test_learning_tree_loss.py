@@ -9,7 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hierindex.learning.config import LearnConfig, LossConfig
 from hierindex.learning.neighbours import nearest
+from hierindex.learning.refine import Target
 from hierindex.learning.tree_loss import centred, similarity, tree_loss
 from hierindex.learning.triplets import batch_triplets, sample_triplets
 
@@ -64,15 +66,29 @@ def test_finite_for_coincident_corners():
 
 
 def test_similarity_is_one_for_equal_and_falls_with_the_angle():
-    angles = torch.linspace(0, math.pi, 9)
-    a = torch.stack([angles.cos(), angles.sin()], dim=1)
+    cosines = torch.linspace(0, math.pi, 9).cos()
     for temperature in (None, 0.1, 1.0):
-        w = similarity(a[0], a, temperature)
+        w = similarity(cosines, temperature)
         assert w[0].item() == pytest.approx(1)
         assert (w[1:] < w[:-1]).all()
         assert (w >= -1e-6).all()
-    assert similarity(a[0], a[-1], None).item() == pytest.approx(0, abs=1e-6)
-    assert similarity(a[0], a[4], 0.5).item() == pytest.approx(math.exp(-2), rel=1e-5)
+    assert similarity(cosines[-1], None).item() == pytest.approx(0, abs=1e-6)
+    assert similarity(cosines[4], 0.5).item() == pytest.approx(math.exp(-2), rel=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.1, None])
+def test_weights_of_triplets_are_the_similarities_of_their_pairs(temperature, monkeypatch):
+    x = torch.randn(30, 6, generator=torch.Generator().manual_seed(0))
+    config = LearnConfig(losses=LossConfig(similarity=temperature))
+    looked_up = Target(x, config)
+    monkeypatch.setattr("hierindex.learning.refine._TABLE", 0)
+    computed = Target(x, config)
+    triplets = computed.triplets(50, torch.Generator().manual_seed(1))
+    unit = centred(x)
+    for row, (i, j, k) in zip(looked_up._weights(triplets), triplets.tolist(), strict=True):
+        wanted = [similarity(unit[a] @ unit[b], temperature).item() for a, b in ((i, j), (i, k), (j, k))]
+        assert row.tolist() == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+    assert torch.allclose(looked_up._weights(triplets), computed._weights(triplets), rtol=1e-4)
 
 
 def test_centring_takes_out_what_all_share():

@@ -36,7 +36,7 @@ def test_the_tree_finds_groups_and_groups_of_groups():
     points = learned.head(learned.latent)
     assert split_right(points, labels)
     assert split_right(points, labels % 3)
-    assert all(fit.last < fit.first for fit in learned.history.heads)
+    assert all(fit.after < fit.before for fit in learned.history.heads)
 
 
 def test_what_is_handed_on():

@@ -40,11 +40,17 @@ class Epoch:
 
 @dataclass(frozen=True)
 class HeadFit:
-    """The fit of one head on finished latent vectors: mean loss of the first and of the last twentieth of its steps."""
+    """The fit of one head on finished latent vectors.
+
+    Attributes:
+        dim: of its ball. before: tree loss of its start, at the last temperature. after: the same when it is done, on
+        the
+            same triplets. seconds: wall time.
+    """
 
     dim: int
-    first: float
-    last: float
+    before: float
+    after: float
     seconds: float
 
 

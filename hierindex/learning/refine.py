@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import torch
@@ -17,7 +18,9 @@ from hierindex.learning.tree_loss import centred, similarity, tree_loss
 from hierindex.learning.triplets import sample_triplets
 from hierindex.progress import Progress
 
-__all__ = ["check_finite", "fit_heads", "pair_weights"]
+__all__ = ["Target", "check_finite", "fit_heads", "pair_weights"]
+
+_TABLE = 4_096
 
 
 def fit_heads(latent: Tensor, config: LearnConfig, progress: Progress) -> tuple[list[HeadModule], list[HeadFit]]:
@@ -38,20 +41,50 @@ def fit_heads(latent: Tensor, config: LearnConfig, progress: Progress) -> tuple[
     if len(latent) > config.head.sample:
         chosen = torch.randperm(len(latent), generator=generator, device=latent.device)[: config.head.sample]
         latent = latent[chosen]
-    directions = centred(latent)
-    near = nearest(directions, config.training.neighbours)
+    target = Target(latent, config)
     ball = HeadModule(latent.shape[1], config.head.ball_dim, config.head.hidden).to(latent.device)
     ball.start(latent, generator)
-    first = _fit(ball, (latent, directions, near), config, generator, progress)
+    first = _fit(ball, target, generator, progress)
     disk = _project(ball, latent)
-    second = _fit(disk, (latent, directions, near), config, generator, progress)
+    second = _fit(disk, target, generator, progress)
     return [ball, disk], [first, second]
+
+
+class Target:
+    """What a head is fitted to: eq. (1) on triplets of standing latents.
+
+    Args:
+        latent: ``(n, d)`` float32. config: of learning.
+    """
+
+    def __init__(self, latent: Tensor, config: LearnConfig) -> None:
+        self.latent, self.config = latent, config
+        self._directions = centred(latent)
+        self._near = nearest(self._directions, config.training.neighbours)
+        self._pairs: Tensor | None = None
+        if len(latent) <= _TABLE:  # small sets look their similarities up
+            self._pairs = similarity(self._directions @ self._directions.T, config.losses.similarity)
+
+    def triplets(self, count: int, generator: torch.Generator) -> Tensor:
+        """Triplets ``(t, 3)`` from the whole set."""
+        return sample_triplets(self._near, count, generator)
+
+    def loss(self, head: HeadModule, triplets: Tensor, tau: float) -> Tensor:
+        """Eq. (1) of the head's points."""
+        rows, corners = torch.unique(triplets, return_inverse=True)  # a row is placed once, however often it is drawn
+        return tree_loss(head(self.latent[rows])[corners], self._weights(triplets), tau)
+
+    def _weights(self, triplets: Tensor) -> Tensor:
+        if self._pairs is None:
+            return pair_weights(self._directions, triplets, self.config.losses.similarity)
+        return self._pairs[triplets[:, [0, 0, 1]], triplets[:, [1, 2, 2]]]
 
 
 def pair_weights(directions: Tensor, triplets: Tensor, temperature: float | None) -> Tensor:
     """Similarities ``(t, 3)`` of the pairs ij, ik, jk of triplets ``(t, 3)`` of rows of ``directions`` ``(n, d)``."""
     i, j, k = (directions[triplets[:, corner]] for corner in range(3))
-    return torch.stack([similarity(a, b, temperature) for a, b in ((i, j), (i, k), (j, k))], dim=1)
+    cosines = [(a * b).sum(-1) for a, b in ((i, j), (i, k), (j, k))]
+    return similarity(torch.stack(cosines, dim=1), temperature)
 
 
 def check_finite(loss: Tensor, where: str, lower: str) -> float:
@@ -61,38 +94,36 @@ def check_finite(loss: Tensor, where: str, lower: str) -> float:
         InputError: it is NaN or infinite; the message names the step and what to lower.
     """
     value = float(loss.detach())
-    if not torch.isfinite(loss.detach()):
+    if not math.isfinite(value):
         raise InputError(f"the loss should stay finite; found {value} in {where}; lower {lower}")
     return value
 
 
-def _fit(
-    head: HeadModule,
-    data: tuple[Tensor, Tensor, Tensor],
-    config: LearnConfig,
-    generator: torch.Generator,
-    progress: Progress,
-) -> HeadFit:
-    latent, directions, near = data
-    steps, dim = config.head.steps, head.linear.shape[1]
+def _fit(head: HeadModule, target: Target, generator: torch.Generator, progress: Progress) -> HeadFit:
+    config, dim, began = target.config.head, head.linear.shape[1], time.perf_counter()
+    steps = config.steps if len(target.latent) >= 3 else 0
     progress.stage(f"tree, {dim} dimensions", steps)
-    began, losses = time.perf_counter(), [0.0]
-    optimiser = torch.optim.Adam(head.parameters(), lr=config.head.lr)
-    for step in range(steps if len(latent) >= 3 else 0):
-        triplets = sample_triplets(near, config.head.triplets, generator)
-        rows, corners = torch.unique(triplets, return_inverse=True)  # a row is placed once, however often it is drawn
-        points = head(latent[rows])[corners]
-        weights = pair_weights(directions, triplets, config.losses.similarity)
-        loss = tree_loss(points, weights, annealed(config.losses.tree, step / steps))
-        losses.append(check_finite(loss, f"step {step} of the {dim}-dimensional head", f"head.lr ({config.head.lr})"))
-        optimiser.param_groups[0]["lr"] = config.head.lr * rate(step, steps)
+    held = target.triplets(config.triplets, generator)
+    before = _held_loss(head, target, held)
+    optimiser = torch.optim.Adam(head.parameters(), lr=config.lr)
+    for step in range(steps):
+        tau = annealed(target.config.losses.tree, step / steps)
+        loss = target.loss(head, target.triplets(config.triplets, generator), tau)
+        value = check_finite(loss, f"step {step} of the {dim}-dimensional head", f"head.lr ({config.lr})")
+        optimiser.param_groups[0]["lr"] = config.lr * rate(step, steps)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
-        progress.step(1, f"loss {losses[-1]:.4f}")
-    losses = losses[1:] or losses
-    few = max(1, len(losses) // 20)
-    return HeadFit(dim, sum(losses[:few]) / few, sum(losses[-few:]) / few, time.perf_counter() - began)
+        progress.step(1, f"loss {value:.4f}")
+    return HeadFit(dim, before, _held_loss(head, target, held), time.perf_counter() - began)
+
+
+@torch.no_grad()
+def _held_loss(head: HeadModule, target: Target, triplets: Tensor) -> float:
+    """The loss on triplets that stay the same, at the last temperature; 0 where a set is too small for any."""
+    if not len(triplets):
+        return 0.0
+    return float(target.loss(head, triplets, target.config.losses.tree[1]))
 
 
 @torch.no_grad()

@@ -20,14 +20,13 @@ def centred(features: Tensor, mean: Tensor | None = None) -> Tensor:
     return normalize(features - (features.mean(0) if mean is None else mean), dim=-1)
 
 
-def similarity(a: Tensor, b: Tensor, temperature: float | None) -> Tensor:
-    """Similarity in (0, 1] of unit vectors ``(..., d)``: exp((cos - 1) / temperature), or (1 + cos) / 2 for None.
+def similarity(cosines: Tensor, temperature: float | None) -> Tensor:
+    """Similarities in [0, 1] of cosines, any shape: exp((cos - 1) / temperature), or (1 + cos) / 2 for None.
 
     The sharpened form tells near pairs apart; the plain one is HypHC's, where the mass of unrelated pairs (w = 1/2
     each) outweighs them.
     """
-    cos = (a * b).sum(-1)
-    return (1 + cos) / 2 if temperature is None else torch.exp((cos - 1) / temperature)
+    return (1 + cosines) / 2 if temperature is None else torch.exp((cosines - 1) / temperature)
 
 
 def tree_loss(points: Tensor, weights: Tensor, tau: float) -> Tensor:
