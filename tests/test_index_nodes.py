@@ -43,9 +43,10 @@ def test_cuts_are_nested_partitions_and_spans_are_what_is_below(n_leaves, seed):
     before = None
     for width in range(1, n_leaves + 1):
         cut = nodes.cut(width)
-        below = [nodes.leaves_under(node).tolist() for node in cut]
         assert len(cut) == width
-        assert sum(below, []) == nodes.leaves.tolist()  # from left to right, each leaf once
+        assert (
+            np.concatenate([nodes.leaves_under(node) for node in cut]).tolist() == nodes.leaves.tolist()
+        )  # from left to right, each leaf once
         assert before is None or len(set(cut.tolist()) - set(before)) == 2
         before = cut.tolist()
     for leaf in nodes.leaves.tolist():
