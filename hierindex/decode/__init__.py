@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from hierindex.decode.ball import ball_points, klein_to_poincare, tree_points
 from hierindex.decode.circle import circle_single, circle_ward
-from hierindex.decode.ward import WARD_LIMIT, ward
+from hierindex.decode.ward import WARD_LIMIT, ward_tree
 from hierindex.errors import EmptyInputError, InputError
 from hierindex.linkage import Float64
 from hierindex.tree import Tree
@@ -76,7 +76,7 @@ def decode(points: Float32, kind: Decode, weights: ArrayLike | None = None) -> T
     if len(rows) == 1:
         return Tree(np.empty((0, 4)))
     if kind is Decode.WARD:
-        return ward(rows, masses)
+        return ward_tree(rows, masses)
     if rows.shape[1] != 2:
         raise InputError(f"decode {kind.value!r} needs points on the circle, shape (n, 2); found shape {rows.shape}")
     return circle_single(rows) if kind is Decode.CIRCLE_SINGLE else circle_ward(rows, masses)

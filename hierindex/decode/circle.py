@@ -38,7 +38,7 @@ def circle_single(points: Float64) -> Tree:
 def circle_ward(points: Float64, weights: Float64) -> Tree:
     """Ward's linkage of n >= 2 weighted points of the plane in which only neighbours on the circle may merge.
 
-    Always the cheapest pair of neighbours next: O(n log n). Costs and heights are those of `ward`; a merge that is
+    Always the cheapest pair of neighbours next: O(n log n). Costs and heights are those of `ward_tree`; a merge that is
     cheaper than one below it (possible, since its partners were no neighbours before) is lifted to that height. Ties go
     to the clusters made first.
     """

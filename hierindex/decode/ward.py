@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import pdist
 
 from hierindex.errors import InputError
-from hierindex.linkage import Float64
+from hierindex.linkage import Float64, sort_merges
 from hierindex.tree import Tree
 from hierindex.vectors import Int64
 
-__all__ = ["WARD_LIMIT", "ward"]
+__all__ = ["WARD_LIMIT", "ward_tree"]
 
 #: Rows that Ward's linkage takes: its time grows with their square (at 30,000 rows of 16 numbers, minutes).
 WARD_LIMIT = 30_000
@@ -18,7 +19,7 @@ WARD_LIMIT = 30_000
 _SCIPY_LIMIT = 10_000
 
 
-def ward(points: Float64, weights: Float64) -> Tree:
+def ward_tree(points: Float64, weights: Float64) -> Tree:
     """Ward's tree over n >= 2 rows: merge the two clusters whose merging adds least to the squared spread, repeat.
 
     The height of merging clusters of weights w_a, w_b and means c_a, c_b is sqrt(2 w_a w_b / (w_a + w_b)) |c_a - c_b|
@@ -31,8 +32,10 @@ def ward(points: Float64, weights: Float64) -> Tree:
     if len(points) > WARD_LIMIT:
         return _ward_of_distinct(points, weights)
     if len(points) <= _SCIPY_LIMIT and (weights == 1).all():
-        return Tree(linkage(points, "ward"))
-    return Tree.from_merges(*_nearest_neighbour_chain(points, weights))
+        return Tree(linkage(pdist(points), "ward"))  # given points, linkage warns of some that look like distances
+    merges = sort_merges(*_nearest_neighbour_chain(points, weights))
+    merges[:, :2].sort(axis=1)  # the lower number first, as SciPy does
+    return Tree(merges)
 
 
 def _ward_of_distinct(points: Float64, weights: Float64) -> Tree:
@@ -47,7 +50,7 @@ def _ward_of_distinct(points: Float64, weights: Float64) -> Tree:
     # the queue 0, 1, 2, ... taken two at a time, each pair put at its end, is a balanced tree
     equal = [Tree.from_merges(np.arange(2 * m - 2).reshape(-1, 2), np.zeros(m - 1)) for m in times.tolist()]
     masses = np.bincount(which.ravel(), weights=weights).astype(np.float64)
-    top = ward(distinct, masses) if len(distinct) > 1 else Tree(np.empty((0, 4)))
+    top = ward_tree(distinct, masses) if len(distinct) > 1 else Tree(np.empty((0, 4)))
     return Tree.join(top, equal, members)
 
 
@@ -107,16 +110,16 @@ class _Clusters:
         return np.asarray(costs)
 
     def merge(self, a: int, b: int, node: int) -> tuple[int, int]:
-        """Put a and b together at the lower place, as ``node``; gives the two nodes they were, the lower first."""
+        """Put a and b together at the lower place, as ``node``; gives the two nodes they were."""
         low, high = min(a, b), max(a, b)
-        pair = sorted((int(self.node[low]), int(self.node[high])))
+        pair = int(self.node[low]), int(self.node[high])
         total = self.weights[low] + self.weights[high]
         # a step from one mean toward the other: stays exact where the two are the same
         self.means[:, low] += (self.means[:, high] - self.means[:, low]) * (self.weights[high] / total)
         self.means[:, high] = np.inf
         self.weights[low], self.node[low] = total, node
         self.left -= 1
-        return pair[0], pair[1]
+        return pair
 
     def close_up(self, chain: list[int]) -> list[int]:
         """Drop the empty places; gives the chain in the new places."""

@@ -156,7 +156,8 @@ def _curve(found: Int64, queries: Int64, similarity: Float64, counts: ArrayLike 
     gained = np.where(found < 0, 0, similarity[queries[:, None], found]).cumsum(axis=1)
     best = np.stack([_best(similarity[c], there - own * (np.arange(n_classes) == c), m) for c in range(n_classes)])
     possible = best[queries]
-    return np.divide(gained, possible, out=np.ones_like(gained), where=possible > 0)
+    curve: Float64 = np.divide(gained, possible, out=np.ones_like(gained), where=possible > 0)
+    return curve
 
 
 def _best(row: Float64, there: Int64, m: int) -> Float64:
