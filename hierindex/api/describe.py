@@ -37,13 +37,20 @@ def _search(snapshot: Snapshot) -> dict[str, Any]:
     if snapshot.packed is None:
         why = f"flat: {n:,} points, up to {bound:,} every search compares them all and is exact"
         return {"mode": why, "levels": [], "operating_points": []}
-    tuned = [] if snapshot.tuned is None else snapshot.tuned.to_json()["points"]
     scanned = "rows" if snapshot.packed.lists.exact else "4-bit codes, the best of them again by rows"
     return {
         "mode": f"through leaves: {n:,} points, more than {bound:,}; leaves are scanned by {scanned}",
-        "levels": [],
-        "operating_points": tuned,
+        "levels": list(snapshot.packed.router.widths),
+        "operating_points": [_operating_point(snapshot, recall) for recall in (0.9, 0.95, 0.99)],
     }
+
+
+def _operating_point(snapshot: Snapshot, recall: float) -> dict[str, Any]:
+    """What a search for 10 neighbours at that recall does."""
+    point = None if snapshot.tuned is None else snapshot.tuned.lookup(10, recall)
+    if point is None:
+        return {"recall": recall, "exact": True}
+    return {"recall": recall, "beam": point.beam, "nprobe": point.nprobe, "candidates": point.candidates}
 
 
 def _leaves(view: View) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _measure(
     times = np.array(
         [[_batch(ours, queries), _batch(theirs, queries), *_singly(ours, theirs, some)] for _ in range(rounds)]
     )
-    batch, flat_batch, single, flat_single = np.median(times, axis=0) * 1e6
+    batch, flat_batch, single, flat_single = (np.median(times, axis=0) * 1e6).tolist()
     return Measured(asked, recall(_without(found, itself, k), truth), batch, single, flat_batch, flat_single)
 
 
