@@ -125,6 +125,12 @@ def test_above_the_limit_only_different_rows_count(monkeypatch: pytest.MonkeyPat
     small = decode(points, Decode.WARD)
     monkeypatch.setattr(room, "WARD_LIMIT", 20)
     np.testing.assert_allclose(cophenetic(decode(points, Decode.WARD)), cophenetic(small), rtol=1e-7, atol=1e-12)
+    weights = np.random.default_rng(1).integers(1, 9, 210)
+    weighted = decode(points, Decode.WARD, weights)
+    monkeypatch.setattr(room, "WARD_LIMIT", 30_000)
+    whole = decode(points, Decode.WARD, weights)
+    np.testing.assert_allclose(cophenetic(weighted), cophenetic(whole), rtol=1e-7, atol=1e-12)
+    monkeypatch.setattr(room, "WARD_LIMIT", 20)
     same = decode(np.repeat(points[:1], 100, axis=0), Decode.WARD)
     assert max(len(same.path(leaf)) for leaf in range(100)) <= 9  # balanced
     monkeypatch.setattr(room, "WARD_LIMIT", 19)

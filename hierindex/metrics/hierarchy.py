@@ -151,11 +151,13 @@ def _curve(found: Int64, queries: Int64, similarity: Float64, counts: ArrayLike 
         raise InputError(f"labels should be classes from 0 to {n_classes - 1} (-1 for no result); found others")
     m = found.shape[1]
     there = np.full(n_classes, m + own) if counts is None else np.asarray(counts)
-    if there.shape != (n_classes,) or (there[queries] < own).any():
-        raise InputError(f"counts should be {n_classes}, one for each class, queries included; found {there}")
+    whole = there.shape == (n_classes,) and there.dtype.kind in "iu" and there.min() >= 0
+    if not whole or (there[queries] < own).any():
+        raise InputError(f"counts should be {n_classes} integers, one for each class, queries included; found {there}")
     gained = np.where(found < 0, 0, similarity[queries[:, None], found]).cumsum(axis=1)
-    best = np.stack([_best(similarity[c], there - own * (np.arange(n_classes) == c), m) for c in range(n_classes)])
-    possible = best[queries]
+    classes, which = np.unique(queries, return_inverse=True)
+    best = [_best(similarity[c], there - own * (np.arange(n_classes) == c), m) for c in classes]
+    possible = np.stack(best)[which]
     curve: Float64 = np.divide(gained, possible, out=np.ones_like(gained), where=possible > 0)
     return curve
 
