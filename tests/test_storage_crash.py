@@ -16,7 +16,7 @@ import pytest
 from storage_cases import MODEL, assert_contents, files_under, points_of, tree_of
 
 from hierindex.errors import ConflictError, StorageError
-from hierindex.storage import Store, draft, store
+from hierindex.storage import Store, draft, files, store
 
 
 class _Death(BaseException):
@@ -246,6 +246,30 @@ def test_every_acknowledged_batch_of_many_writers_is_there(tmp_path: Path) -> No
     assert found.version == 15
     assert sorted(found.load().points.ids[9:].tolist()) == sorted(i for ids, _ in done for i in ids)
     assert sum("part-" in name for name in files_under(tmp_path)) == 16  # what lost a race was taken back
+
+
+def test_a_name_is_taken_by_one_writer_only(tmp_path: Path) -> None:
+    with files.new_file(tmp_path / "a") as file:
+        file.write(b"first")
+        with pytest.raises(FileExistsError, match=r"a\.tmp"), files.new_file(tmp_path / "a"):
+            pass
+    with pytest.raises(FileExistsError, match="a exists already"), files.new_file(tmp_path / "a"):
+        pass
+    assert files_under(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"first"
+
+
+def test_a_number_that_others_always_take_is_given_up(tmp_path: Path) -> None:
+    tried = []
+
+    def write(number: int) -> None:
+        tried.append(number)
+        (tmp_path / f"{number:06d}").touch()  # somebody was quicker
+        raise FileExistsError
+
+    with pytest.raises(FileExistsError, match="numbers to other writers"):
+        files.next_generation(tmp_path, write)
+    assert tried == list(range(1, 101))
 
 
 def test_two_creators_of_one_index(tmp_path: Path) -> None:

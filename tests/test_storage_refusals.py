@@ -83,7 +83,7 @@ def test_trees_and_models_that_cannot_be_stored(tmp_path: Path) -> None:
 
 def test_changes_that_do_not_fit_what_is_stored(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "i", points_of(6, payload=pa.table({"a": [*range(6)]})), tree_of(4), MODEL)
-    before = files_under(tmp_path)
+    before = files_under(tmp_path / "i")
     ints = np.array([99, 0])
     with pytest.raises(DuplicateIdError, match=r"found 1 that it holds: \[3\]"):
         store.commit(added=replace(points_of(2, start=6), ids=np.array([40, 3])))
@@ -107,10 +107,14 @@ def test_changes_that_do_not_fit_what_is_stored(tmp_path: Path) -> None:
         store.commit(added=points_of(1, start=6, payload=pa.table({"a": ["x"]})))
     with pytest.raises(InputError, match="nodes should only be appended; found 5, but points lie in leaf 6"):
         store.commit(tree=tree_of(4, leaves=3))
+    last = replace(points_of(1), leaf=np.array([5]))
+    other = Store.create(tmp_path / "other", last, tree_of(4), MODEL)
+    with pytest.raises(InputError, match="found 5, but points lie in leaf 5"):
+        other.commit(tree=tree_of(4, leaves=3))
     with pytest.raises(InputError, match="centroids should have 4 dimensions"):
         store.commit(tree=tree_of(5))
     assert store.version == store.latest() == 0
-    assert files_under(tmp_path) == before
+    assert files_under(tmp_path / "i") == before
 
 
 def test_paths_that_are_no_index(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from hypothesis import given, settings
@@ -54,7 +55,7 @@ def _points(draw: st.DrawFn) -> Points:
 
 
 def test_all_kinds_of_points_come_back() -> None:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(_points())
     def law(points: Points) -> None:
         tree = tree_of(points.rows.shape[1])
@@ -261,6 +262,9 @@ def test_a_deep_tree_and_a_single_node(tmp_path: Path) -> None:
     points = replace(points_of(5, dim=2), leaf=np.array([1, 3, 5, m - 1, m - 2]))
     store = Store.create(tmp_path / "deep", points, deep, MODEL)
     assert_contents(store.load(), points, deep)
+    written = pq.read_table(tmp_path / "deep" / "tree" / "000001.parquet")
+    assert written["depth"].to_pylist()[:5] == [0, 1, 1, 2, 2]
+    assert written["level"].to_pylist()[:5] == [2999, 0, 2998, 0, 2997]
 
     single = tree_of(2, leaves=1)
     alone = replace(points_of(5, dim=2), leaf=np.zeros(5, np.int64))

@@ -29,6 +29,8 @@ __all__ = [
 FORMAT = 1
 """The format version this code writes, and the highest it reads."""
 
+_TRIES = 100
+
 # What readers of JSON, Parquet and safetensors raise on bytes that are not theirs.
 _DAMAGE = (
     pa.ArrowException,
@@ -132,15 +134,14 @@ def next_generation(folder: Path, write: Callable[[int], None]) -> int:
     Numbers of unfinished files count as used. ``write`` raises FileExistsError when another writer took the number.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    while True:
+    for _ in range(_TRIES):
         number = 1 + max(
             (int(n.group()) for p in folder.iterdir() if (n := re.match(r"\d{1,9}(?!\d)", p.name))), default=0
         )
-        try:
+        with suppress(FileExistsError):  # another writer took the number since
             write(number)
-        except FileExistsError:
-            continue
-        return number
+            return number
+    raise FileExistsError(f"{folder} gave {_TRIES} numbers to other writers")
 
 
 def sync_folder(folder: Path) -> None:
