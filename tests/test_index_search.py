@@ -11,7 +11,9 @@ from hierindex.errors import InputError
 from hierindex.index import updates
 from hierindex.index.config import LeafScan
 from hierindex.index.exact import exact_rows, ranked
+from hierindex.index.explain import NoWatch
 from hierindex.index.native import Selector
+from hierindex.index.search import Plan, allow, through_leaves
 from hierindex.vectors import Metric
 
 METRICS = list(Metric)
@@ -177,6 +179,16 @@ def test_late_rows_are_found_and_folded():
     folded = add(late, mixture(30, 16, seed=7), np.arange(1_030, 1_060))
     assert folded.packed.base == 1_060
     assert (folded.search(folded.rows[1_000:], 1, recall=0.99)[0][:, 0] == np.arange(1_000, 1_060)).mean() > 0.97
+
+
+def test_a_beam_goes_down_the_levels():
+    snapshot = build(mixture(3_000, 16, spread=0.8), flat_below=0, n_leaves=200)
+    queries = mixture(50, 16, seed=5, spread=0.8)
+    truth = np.argsort(slow_distances(queries, snapshot.rows, Metric.L2), axis=1)[:, :10]
+    where = snapshot.packed, Plan(beam=8, nprobe=60, candidates=200), allow(snapshot.ids.alive, 3_000)
+    rows, _ = through_leaves(queries, snapshot.rows, 10, Metric.L2, where, NoWatch())
+    assert len(snapshot.packed.router.widths) == 2
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(rows, truth, strict=True)]) > 0.9
 
 
 def test_more_neighbours_than_were_tuned():

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierindex.errors import CorruptIndexError
+from hierindex.index.threads import omp_threads
 from hierindex.vectors import Float32, Int64
 
 __all__ = ["Coder"]
@@ -52,7 +53,8 @@ class Coder:
         quantizer = faiss.ProductQuantizer(n_parts * part, n_parts, 4)
         quantizer.cp.seed, quantizer.cp.min_points_per_centroid = seed, 1
         quantizer.cp.max_points_per_centroid = len(sample)
-        quantizer.train(_padded(sample, n_parts * part))
+        with omp_threads(1):  # many tiny k-means: waking threads takes longer than each of their steps
+            quantizer.train(_padded(sample, n_parts * part))
         return cls(dim, faiss.vector_to_array(quantizer.centroids).reshape(n_parts, _CENTROIDS, part))
 
     @property

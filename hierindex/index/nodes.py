@@ -92,6 +92,11 @@ class Nodes:
         return position
 
     @cached_property
+    def leaf_centroids(self) -> Float32:
+        """``(L, d)``: the centroids of `leaves`, contiguous."""
+        return np.ascontiguousarray(self.centroid[self.leaves])
+
+    @cached_property
     def spans(self) -> Int64:
         """``(m, 2)``: the leaves below a node are ``leaves[start:stop]``; for a leaf, itself."""
         spans = np.zeros((len(self), 2), np.int64)

@@ -53,7 +53,7 @@ class Router:
         nested = [_flat(nodes.centroid[levels[0]], by_product)]
         for above, below in pairwise(levels):
             nested.append(_level(nested[-1], nodes, above, below, by_product))
-        flat = nested[0] if len(widths) == 1 else _flat(nodes.centroid[nodes.leaves], by_product)
+        flat = nested[0] if len(widths) == 1 else _flat(nodes.leaf_centroids, by_product)
         return cls(widths, levels, flat, tuple(nested))
 
     @property

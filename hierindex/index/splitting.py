@@ -13,7 +13,6 @@ from hierindex.index.config import IndexConfig
 from hierindex.index.native import nearest_among
 from hierindex.index.nodes import Nodes
 from hierindex.index.partition import cells, decode_groups, group_sums, nodes_of
-from hierindex.index.rows import Column
 from hierindex.index.tables import Table
 from hierindex.vectors import Float32, Int64
 
@@ -63,7 +62,9 @@ def split_leaves(
     wanted = config.leaf_size(table.ids.n_live)
     watched = set(watched)
     for _ in range(_PASSES):
-        live = table.ids.live_rows
+        filled = [leaf for leaf in watched if leaf < len(table.filling)]  # leaves behind the last filled one are empty
+        if not (table.filling[filled] > config.split_factor * wanted).any():
+            break
         grown, below = _grow(table, nodes, kind, (wanted, config), watched)
         if not below:
             break
@@ -72,7 +73,7 @@ def split_leaves(
         moved = np.flatnonzero(homes[table.home.values])
         leaf = table.leaf.values.copy()
         leaf[moved] = settle(table.rows.values[moved], table.home.values[moved], grown)
-        table, nodes = replace(table, leaf=Column.of(leaf)), replace(grown, count=grown.counts(leaf[live]))
+        table, nodes = table.moved(leaf), replace(grown, count=grown.counts(leaf[table.ids.live_rows]))
         watched = {int(node) for leaf_ in below for node in nodes.leaves_under(leaf_)}
     return table, nodes
 

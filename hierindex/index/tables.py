@@ -38,6 +38,7 @@ class Table:
         seq: ``(n,)`` int64, strictly rising; a row keeps it for ever, on disk too.
         home: ``(n,)`` int64, the leaf a row was put into; what is stored. leaf: where that is now (see `settle`).
         payload: a table of n rows, or None.
+        filling: how many rows each leaf number has, removed ones included (so never too few).
     """
 
     ids: IdTable
@@ -47,6 +48,7 @@ class Table:
     home: Column
     leaf: Column
     payload: pa.Table | None
+    filling: Int64
 
     @classmethod
     def of(cls, new: NewRows, home: Int64, leaf: Int64, seq: Int64 | None = None) -> Self:
@@ -60,6 +62,7 @@ class Table:
             home=Column.of(home),
             leaf=Column.of(leaf),
             payload=new.payload,
+            filling=np.bincount(leaf),
         )
 
     def __len__(self) -> int:
@@ -83,7 +86,12 @@ class Table:
             home=self.home.append(leaf),
             leaf=self.leaf.append(leaf),
             payload=payload,
+            filling=_sum(self.filling, np.bincount(leaf)),
         )
+
+    def moved(self, leaf: Int64) -> Table:
+        """The table with its rows in other leaves ``(n,)``."""
+        return replace(self, leaf=Column.of(leaf), filling=np.bincount(leaf))
 
     def remove(self, rows: Int64) -> Table:
         """The table without these rows; their numbers stay taken."""
@@ -95,6 +103,14 @@ class Table:
         payload = None if self.payload is None else self.payload.take(pa.array(live)).combine_chunks()
         new = NewRows(self.rows.values[live], self.ids.values[live], self.points.values[live], payload)
         return Table.of(new, self.home.values[live], self.leaf.values[live], self.seq.values[live])
+
+
+def _sum(a: Int64, b: Int64) -> Int64:
+    """A + b, the shorter one filled up with zeros."""
+    total = np.zeros(max(len(a), len(b)), np.int64)
+    total[: len(a)] += a
+    total[: len(b)] += b
+    return total
 
 
 def _joined(table: pa.Table | None, more: pa.Table | None, n: int) -> pa.Table | None:

@@ -41,7 +41,7 @@ class OperatingPoint:
     Attributes:
         k: neighbours asked for when it was measured.
         beam: nodes kept above the leaves, see `Router`. nprobe: leaves scanned. candidates: rows compared exactly.
-        recall: what it finds of the true k nearest, less one standard error.
+        recall: what it finds of the true k nearest, less two standard errors.
         cost: nanoseconds for a query, by the model of `_cost`.
     """
 
@@ -178,9 +178,9 @@ def _places(table: Table, packed: Packed, judged: _Judged, lists: Int64, only: S
 
 
 def _lower_recall(hit: NDArray[np.bool_]) -> float:
-    """Mean share of hits ``(q, k)``, less its standard error and what a sample of this size cannot tell from 1."""
+    """Mean share of hits ``(q, k)``, less two standard errors and what a sample of this size cannot tell from 1."""
     share = hit.mean(axis=1)
-    return float(share.mean() - share.std() / math.sqrt(len(share)) - 1 / hit.size)
+    return float(share.mean() - 2 * share.std() / math.sqrt(len(share)) - 1 / hit.size)
 
 
 def _probe_grid(n_leaves: int) -> list[int]:

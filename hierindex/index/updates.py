@@ -92,7 +92,7 @@ def add(snapshot: Snapshot, rows: Float32, ids: Ids, points: Float32, payload: p
     """
     new = _checked(NewRows(rows, ids, points, payload), snapshot.rows.shape[1], snapshot.nodes.ball.shape[1])
     nodes = snapshot.nodes
-    leaf = nodes.leaves[nearest(new.rows, np.ascontiguousarray(nodes.centroid[nodes.leaves]))]
+    leaf = nodes.leaves[nearest(new.rows, nodes.leaf_centroids)]
     table = snapshot.table.append(new, leaf)
     table, nodes = split_leaves(table, nodes, snapshot.decode, snapshot.config, np.unique(leaf).tolist())
     return _maintained(replace(snapshot, table=table, nodes=nodes))
