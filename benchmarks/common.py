@@ -40,7 +40,9 @@ def shared_data(*parts: str) -> Path:
     """A data set that lies beside the checkout; a script that needs one stops and says so where it is missing."""
     path = ROOT.parent.joinpath("shared", "data", *parts)
     if not path.exists():
-        raise SystemExit(f"this measurement needs the data set {'/'.join(parts)} in ../shared/data; found nothing there")
+        raise SystemExit(
+            f"this measurement needs the data set {'/'.join(parts)} in ../shared/data; found nothing there"
+        )
     return path
 
 

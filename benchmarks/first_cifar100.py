@@ -21,6 +21,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+
+from benchmarks.common import about, shared_data, write
+from benchmarks.rivals import bisecting_kmeans, linkages
 from hierindex import BuildConfig, HierIndex
 from hierindex.head import unit
 from hierindex.index.config import IndexConfig
@@ -28,9 +31,6 @@ from hierindex.learning.sources import open_images
 from hierindex.metrics import cluster_accuracy, dendrogram_purity, knn_accuracy, leaf_purity, nmi, random_tree
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Int64
-
-from benchmarks.common import about, shared_data, write
-from benchmarks.rivals import bisecting_kmeans, linkages
 
 
 def main() -> None:

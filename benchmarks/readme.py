@@ -37,9 +37,10 @@ def filled(text: str) -> str:
     parts = {"search": _search(result), "trees": _trees(result), "circumstances": _circumstances(result)}
     for name, body in parts.items():
         pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        if not pattern.search(text):
+        found = pattern.search(text)
+        if found is None:
             raise SystemExit(f"README.md should have a part '{name}' to fill; found none")
-        text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)
+        text = text[: found.end(1)] + body + text[found.start(2) :]
     return text
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hierindex.tree import Tree
-from hierindex.vectors import Float32, Int64
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist
 from sklearn.cluster import KMeans
+
+from hierindex.tree import Tree
+from hierindex.vectors import Float32, Int64
 
 __all__ = ["bisecting_kmeans", "linkages"]
 

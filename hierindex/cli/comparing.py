@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hierindex.api import HierIndex
-from hierindex.cli.output import table
+from hierindex.cli.output import OUT, table
 
 __all__ = ["compare", "show"]
 
@@ -47,4 +47,5 @@ def show(result: dict[str, Any]) -> None:
         ]
         for one in result["measured"]
     ]
-    table(f"{result['points']:,} points ({result['search']}), beside flat FAISS in the same run", columns, rows)
+    table(f"{result['points']:,} points, beside flat FAISS in the same run", columns, rows)
+    OUT.print(f"  {result['search']}", highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import typer
@@ -11,7 +12,8 @@ from rich.table import Table
 
 __all__ = ["ERR", "OUT", "say", "show_json", "table"]
 
-OUT = Console()
+# a pipe has no width: 100 columns keep the tables whole there
+OUT = Console(width=None if sys.stdout.isatty() else 100)
 ERR = Console(stderr=True)
 
 
@@ -39,4 +41,4 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
 def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return str(value)

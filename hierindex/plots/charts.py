@@ -82,16 +82,19 @@ def training(index: HierIndex) -> Figure:
     epochs = index.history.epochs
     if not epochs:
         raise InputError("training should have been recorded; this index was built from vectors, or a frozen encoder")
-    figure = figure_of(12, 3.4)
+    figure = figure_of(15, 3.2)
     panels = {
-        "loss": {"contrast, eq. (2)": "contrast", "tree, eq. (1)": "tree"},
-        "gradient norm at the latent": {"contrast": "contrast_norm", "tree": "tree_norm"},
-        "views nearest to their own image or its kin": {"share": "consistency"},
+        "contrastive loss, eq. (2)": {"": "contrast"},
+        "tree loss, eq. (1)": {"": "tree"},
+        "gradient norms at the latent": {"contrast": "contrast_norm", "tree": "tree_norm"},
+        "share of views next to their image": {"": "consistency"},
     }
-    for axes, (title, lines) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+    for axes, (title, lines) in zip(figure.subplots(1, 4), panels.items(), strict=True):
         for label, name in lines.items():
             values = [getattr(epoch, name) for epoch in epochs]
             axes.plot(range(1, len(values) + 1), [np.nan if v is None else v for v in values], label=label)
-        axes.set(title=title, xlabel="epoch")
-        axes.legend(frameon=False)
+        axes.set(title=title, xlabel="epoch", xlim=(1, max(2, len(epochs))))
+        if len(lines) > 1:
+            axes.set_yscale("log")
+            axes.legend(frameon=False)
     return figure

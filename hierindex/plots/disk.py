@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from hierindex.api import HierIndex
 from hierindex.decode import tree_points
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["disk"]
+
+RING = 1.13  # where the pictures stand, in radii of the disk
+APART = 0.092  # the least angle between two of them
 
 
 def disk(index: HierIndex, images: Pixels | None = None, *, branches: int = 64, groups: int = 10) -> Figure:
@@ -112,11 +116,13 @@ def _square_axes() -> tuple[Figure, Axes]:
 
 
 def _thumbnails(axes: Axes, tree: Tree, images: Pixels, ends: Int64, colours: dict[int, Any]) -> None:
-    """A picture at each branch's end, on two rings by turns so that neighbours do not cover each other."""
-    for turn, node in enumerate(ends):
-        start, stop = tree.spans[node]
-        angle = np.pi * (start + stop) / tree.n
-        radius = 1.1 + 0.11 * (turn % 2)
-        middle = tree.order[(start + stop) // 2]
-        place = (radius * np.cos(angle), radius * np.sin(angle))
-        thumbnail(axes, images[middle], place, zoom=26, edge=colours[int(node)])
+    """A picture for each branch beside its arc, moved only as far as needed to cover no other, led there by a line."""
+    middle = np.pi * tree.spans[ends].sum(axis=1) / tree.n
+    apart = min(APART, 2 * np.pi / len(ends)) * np.arange(len(ends))
+    # least squares among positions at least so far apart: an isotonic regression of what is left without the distance
+    places = isotonic_regression(middle - apart).x + apart
+    for node, arc, angle in zip(ends, middle, places, strict=True):
+        exemplar = tree.order[round(arc * tree.n / (2 * np.pi) - 0.5)]
+        place = (RING * np.cos(angle), RING * np.sin(angle))
+        axes.plot([1.02 * np.cos(arc), place[0]], [1.02 * np.sin(arc), place[1]], color=FAINT, linewidth=0.6, zorder=0)
+        thumbnail(axes, images[exemplar], place, zoom=21, edge=colours[int(node)])
