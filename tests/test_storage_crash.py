@@ -79,7 +79,9 @@ def test_death_at_any_sync_of_a_commit(tmp_path: Path, monkeypatch: pytest.Monke
             _change(tmp_path / "i")
 
     died = _deaths(monkeypatch, work, check)
-    assert died >= 9  # two parts, a tree, their folders, the index's folder and its parent, the log
+    assert (
+        died == 3 * 2 + 2 + 1
+    )  # two parts and a tree with their folders; the index, its parent; the log, once it is out
     assert versions == sorted(versions)
     assert versions[-1] == 1
 
@@ -96,7 +98,8 @@ def test_death_at_any_sync_of_create_and_then_create_again(tmp_path: Path, monke
             Store.create(path, points_of(9), tree_of(4), MODEL)
         assert_contents(Store.open(path).load(), points_of(9), tree_of(4))
 
-    assert _deaths(monkeypatch, work, check) >= 9
+    # a part, a tree and the model's two files with their folders; the folder of models; the index, its parent; the log
+    assert _deaths(monkeypatch, work, check) == 4 * 2 + 1 + 2 + 2
 
 
 def test_the_number_of_an_orphan_is_not_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

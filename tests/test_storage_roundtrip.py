@@ -119,6 +119,13 @@ def test_every_version_can_be_opened_again(tmp_path: Path) -> None:
     assert len(Store.open(tmp_path / "i", version=1).history()) == 2
 
 
+def test_points_may_go_into_the_leaves_of_a_new_tree(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "i", points_of(9), tree_of(4), MODEL)
+    store.commit(tree=tree_of(4, leaves=8))
+    store.commit(added=replace(points_of(1, start=9), leaf=np.array([14])))
+    assert store.load().points.leaf[-1] == 14
+
+
 def test_the_app_transactions_name_the_generations(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "i", points_of(9), tree_of(4), MODEL)
     store.commit(tree=tree_of(4, seed=1))
