@@ -134,14 +134,14 @@ class TrainConfig:
     """How long and how fast the encoder learns.
 
     Attributes:
-        epochs: passes over the images; None: 6000/sqrt(n) held to 20..200 on a CPU, 90000/sqrt(n) held to 100..800 on
-            a GPU (1,800 images: 141, 10,000: 60 on a CPU; 50,000: 402 on a GPU).
+        epochs: passes over the images; None: on a CPU 5000/sqrt(n), at most 60; on a GPU 90000/sqrt(n), at most 400;
+            more for small sets, so that there are 400 steps, but not above 200 (1,800 images on a CPU: 60, 10,000: 50).
         batch_size: images in a step; None: 256, and 1024 on a GPU, halved until an epoch has 8 steps or a batch
             32 images.
         lr: largest learning rate for a batch of 256, scaled with the square root of the batch.
         weight_decay: of the weights (not of norms and biases).
         joint_fraction: last part of the epochs, in which tree and encoder learn together (eq. 3); 0: never.
-        neighbours: how many nearest neighbours of an image count as near.
+        neighbours: how many nearest neighbours of a point count as near (at most a tenth of the set).
         teacher: momentum of the moving average of the encoder that says what is near.
     """
 

@@ -13,7 +13,7 @@ from hierindex.learning.config import LearnConfig
 from hierindex.learning.head_module import HeadModule, principal_axes
 from hierindex.learning.history import HeadFit
 from hierindex.learning.neighbours import nearest
-from hierindex.learning.schedule import annealed, rate
+from hierindex.learning.schedule import annealed, near_count, rate
 from hierindex.learning.tree_loss import centred, similarity, tree_loss
 from hierindex.learning.triplets import sample_triplets
 from hierindex.progress import Progress
@@ -60,7 +60,7 @@ class Target:
     def __init__(self, latent: Tensor, config: LearnConfig) -> None:
         self.latent, self.config = latent, config
         self._directions = centred(latent)
-        self._near = nearest(self._directions, config.training.neighbours)
+        self._near = nearest(self._directions, near_count(len(latent), config.training.neighbours))
         self._pairs: Tensor | None = None
         if len(latent) <= _TABLE:  # small sets look their similarities up
             self._pairs = similarity(self._directions @ self._directions.T, config.losses.similarity)

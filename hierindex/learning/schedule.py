@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hierindex.learning.config import TrainConfig
 
-__all__ = ["Plan", "annealed", "plan", "rate"]
+__all__ = ["Plan", "annealed", "near_count", "plan", "rate"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,13 @@ def plan(n: int, config: TrainConfig, *, gpu: bool) -> Plan:
 
     Example:
         >>> plan(10_000, TrainConfig(), gpu=False).epochs
-        60
+        50
     """
-    epochs = config.epochs or _automatic_epochs(n, gpu=gpu)
     batch = min(config.batch_size or _automatic_batch(n, gpu=gpu), n)
+    steps = max(1, n // batch)
+    epochs = config.epochs or _automatic_epochs(n, steps, gpu=gpu)
     joint = round(epochs * config.joint_fraction) if n >= 4 else 0
-    return Plan(epochs, epochs - joint, batch, max(1, n // batch), config.lr * math.sqrt(batch / 256))
+    return Plan(epochs, epochs - joint, batch, steps, config.lr * math.sqrt(batch / 256))
 
 
 def rate(step: int, total: int, *, warmup: float = 0.05) -> float:
@@ -53,9 +54,19 @@ def annealed(span: tuple[float, float], done: float) -> float:
     return float(first * (last / first) ** done)
 
 
-def _automatic_epochs(n: int, *, gpu: bool) -> int:
-    per_root, low, high = (90_000, 100, 800) if gpu else (6_000, 20, 200)
-    return min(max(int(per_root / math.sqrt(n)), low), high)
+def near_count(n: int, wanted: int) -> int:
+    """How many neighbours of a row count as near: as wanted, but not above a tenth of the set (at least 1).
+
+    Example:
+        >>> near_count(1_000, 10), near_count(40, 10)
+        (10, 4)
+    """
+    return min(wanted, max(1, n // 10))
+
+
+def _automatic_epochs(n: int, steps: int, *, gpu: bool) -> int:
+    per_root, most = (90_000, 400) if gpu else (5_000, 60)
+    return max(min(int(per_root / math.sqrt(n)), most), min(math.ceil(400 / steps), 200))
 
 
 def _automatic_batch(n: int, *, gpu: bool) -> int:

@@ -28,7 +28,7 @@ from hierindex.learning.history import Epoch
 from hierindex.learning.neighbours import nearest
 from hierindex.learning.pixels import Pixels
 from hierindex.learning.refine import check_finite, pair_weights
-from hierindex.learning.schedule import Plan, annealed, plan, rate
+from hierindex.learning.schedule import Plan, annealed, near_count, plan, rate
 from hierindex.learning.tree_loss import centred, tree_loss
 from hierindex.learning.triplets import batch_triplets
 from hierindex.learning.views import ViewMaker
@@ -61,7 +61,7 @@ class Trainer:
         self.projector = _projector(dim).to(device)
         self.head = HeadModule(dim, config.head.ball_dim, config.head.hidden).to(device)
         self.teacher = Encoder(copy.deepcopy(self.encoder.net), self.encoder.spec, device)
-        self.optimiser = _optimiser(self.encoder.net, self.projector, self.head, config)
+        self.optimiser = _optimiser((self.encoder.net, self.projector), self.head, self.plan.lr, config)
         self.bfloat16 = uses_bfloat16(config.precision, device)
 
     def run(self, progress: Progress) -> tuple[Epoch, ...]:
@@ -82,9 +82,10 @@ class Trainer:
         directions = near = None
         batches = plain_batches(n, self.plan.batch, generator)
         if joint:
-            latent = encode_all(self.teacher, self.pixels)
+            with autocast(self.encoder.device, bfloat16=self.bfloat16):
+                latent = encode_all(self.teacher, self.pixels)
             directions = centred(latent)
-            near = nearest(directions, self.config.training.neighbours)
+            near = nearest(directions, near_count(n, self.config.training.neighbours))
             batches = near_batches(near, self.plan.batch, generator)
             if epoch == self.plan.joint_from:
                 self.head.start(latent, generator)
@@ -178,16 +179,18 @@ def _projector(dim: int) -> nn.Module:
     )
 
 
-def _optimiser(net: nn.Module, projector: nn.Module, head: nn.Module, config: LearnConfig) -> torch.optim.Optimizer:
-    weights = [p for m in (net, projector) for p in m.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for m in (net, projector) for p in m.parameters() if p.requires_grad and p.ndim <= 1]
-    return torch.optim.AdamW(
-        [
-            {"params": weights, "weight_decay": config.training.weight_decay, "peak": config.training.lr},
-            {"params": others, "weight_decay": 0.0, "peak": config.training.lr},
-            {"params": list(head.parameters()), "weight_decay": 0.0, "peak": config.head.lr},
-        ]
-    )
+def _optimiser(
+    learning: tuple[nn.Module, nn.Module], head: nn.Module, lr: float, config: LearnConfig
+) -> torch.optim.Optimizer:
+    """AdamW over encoder and projector, and the head at a rate of its own; each group keeps its largest as ``peak``."""
+    free = [p for module in learning for p in module.parameters() if p.requires_grad]
+    decay = config.training.weight_decay
+    groups = [
+        {"params": [p for p in free if p.ndim > 1], "weight_decay": decay, "peak": lr},
+        {"params": [p for p in free if p.ndim <= 1], "weight_decay": 0.0, "peak": lr},
+        {"params": list(head.parameters()), "weight_decay": 0.0, "peak": config.head.lr},
+    ]
+    return torch.optim.AdamW(groups)
 
 
 def _gradient(loss: Tensor, z: Tensor) -> Tensor:
