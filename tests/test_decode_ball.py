@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierindex.decode import Decode, ball_points, decode, klein_to_poincare, tree_points
@@ -28,6 +28,7 @@ def geodesic(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return centre + radius * arc / np.linalg.norm(arc, axis=1, keepdims=True)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 16), st.integers(0, 10**6), st.floats(-4, 0.3))
 def test_a_pair_lies_at_the_closed_form_of_its_common_ancestor(p: int, seed: int, log_apart: float) -> None:
     a, step = ideal(2, p, seed)
@@ -59,6 +60,7 @@ def test_a_node_lies_at_the_klein_mean_of_its_members() -> None:
     np.testing.assert_allclose(ball_points(points, labels, 7), places[tree.nodes_at(7)], atol=1e-12)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 16), st.integers(0, 10**6))
 def test_everything_lies_inside_the_ball_even_in_float32(p: int, seed: int) -> None:
     points = ideal(20, p, seed).astype(np.float32)
@@ -71,6 +73,7 @@ def test_everything_lies_inside_the_ball_even_in_float32(p: int, seed: int) -> N
     np.testing.assert_allclose(deepest, deepest[0], rtol=1e-9)  # all leaves equally deep, whatever float32 rounded
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 16), st.floats(0, 0.999), st.integers(0, 10**6))
 def test_klein_to_poincare_keeps_directions_and_distances_from_the_origin(p: int, radius: float, seed: int) -> None:
     klein = radius * ideal(4, p, seed)
@@ -78,6 +81,10 @@ def test_klein_to_poincare_keeps_directions_and_distances_from_the_origin(p: int
     depth = 2 * np.arctanh(np.linalg.norm(place, axis=1))
     np.testing.assert_allclose(depth, np.arctanh(np.linalg.norm(klein, axis=1)), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(place * radius, klein * np.linalg.norm(place, axis=1, keepdims=True), atol=1e-12)
+
+
+def test_a_point_outside_is_drawn_in_along_its_direction() -> None:
+    np.testing.assert_allclose(klein_to_poincare([[3.0, 4.0]]), klein_to_poincare([[0.6, 0.8]]), rtol=1e-12)
 
 
 def test_a_parent_is_never_deeper_than_its_deepest_child() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
@@ -52,6 +52,7 @@ def slow_circle_ward(points: np.ndarray, weights: np.ndarray) -> Tree:
 angle_lists = st.lists(st.floats(-3.140625, 3.140625, width=32), min_size=2, max_size=30)
 
 
+@settings(max_examples=60, deadline=None)
 @given(angle_lists)
 def test_single_is_scipys_single_linkage_on_the_angles(angles: list[float]) -> None:
     points = at(np.array(angles))
@@ -82,17 +83,19 @@ def test_single_is_kruskal_on_the_depth_of_common_ancestors() -> None:
 
 
 @pytest.mark.parametrize("kind", CIRCLE)
+@settings(max_examples=60, deadline=None)
 @given(angles=angle_lists)
 def test_the_leaf_order_goes_around_the_circle(kind: Decode, angles: list[float]) -> None:
     points = at(np.array(angles))
     tree = decode(points, kind)
     Tree.from_linkage(tree.linkage)
-    around = np.arctan2(points[:, 1] + 0.0, points[:, 0])[tree.order]
+    around = np.arctan2(points[:, 1], points[:, 0])[tree.order]
     assert (np.diff(around) < 0).sum() + (around[-1] > around[0]) <= 1 + (around == around[0]).all()
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("few", [1000, 10])
+@settings(max_examples=60, deadline=None)
 @given(angles=st.lists(st.floats(-np.pi, np.pi), min_size=2, max_size=40), seed=st.integers(0, 10**6))
 def test_ward_merges_the_cheapest_neighbours(few: int, weighted: bool, angles: list[float], seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -166,6 +169,14 @@ def test_equal_points_and_equal_gaps(kind: Decode, angles: np.ndarray) -> None:
     np.testing.assert_array_equal(decode(at(angles), kind).linkage, tree.linkage)
     distinct = len(np.unique(at(angles), axis=0))
     assert (tree.linkage[:, 2] == 0).sum() == 3000 - distinct
+
+
+def test_equal_gaps_merge_in_the_order_of_the_circle() -> None:
+    single = decode(at(np.zeros(3000)), Decode.CIRCLE_SINGLE)
+    np.testing.assert_array_equal(single.linkage[:, 0], [0, *range(3000, 5998)])
+    np.testing.assert_array_equal(single.linkage[:, 1], np.arange(1, 3000))
+    ward = decode(at(np.zeros(8)), Decode.CIRCLE_WARD)  # clusters made first merge first: balanced
+    assert ward.linkage[:, :2].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10, 11], [12, 13]]
 
 
 @pytest.mark.parametrize("kind", CIRCLE)

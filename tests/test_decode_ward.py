@@ -56,6 +56,7 @@ def test_it_is_scipys_for_points_of_weight_one(n: int, p: int) -> None:
     np.testing.assert_array_equal(decode(points, Decode.WARD, np.ones(n)).linkage, tree.linkage)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 14), st.integers(1, 4), st.integers(0, 10**6))
 def test_weighted_it_merges_the_cheapest_pair_each_time(n: int, p: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -102,7 +103,7 @@ def test_cells_and_their_insides_join_to_the_whole_tree() -> None:
     np.testing.assert_allclose(cophenetic(joined), cophenetic(whole), rtol=1e-7)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(arrays(np.int8, st.tuples(st.integers(2, 25), st.integers(1, 3)), elements=st.integers(-1, 1)))
 def test_ties_and_equal_rows_end_and_repeat(rows: np.ndarray) -> None:
     points, weights = rows.astype(np.float32), np.arange(1, len(rows) + 1) % 3 + 1

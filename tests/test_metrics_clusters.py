@@ -6,7 +6,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import normalized_mutual_info_score
 
@@ -19,12 +19,14 @@ pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, ma
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(pairs)
 def test_nmi_is_scikit_learns(both: tuple[np.ndarray, np.ndarray]) -> None:
     clusters, labels = both
     np.testing.assert_allclose(nmi(clusters, labels), normalized_mutual_info_score(labels, clusters), atol=1e-12)
 
 
+@settings(max_examples=60, deadline=None)
 @given(pairs)
 def test_accuracy_is_the_best_of_all_matchings(both: tuple[np.ndarray, np.ndarray]) -> None:
     clusters, labels = both
@@ -32,6 +34,7 @@ def test_accuracy_is_the_best_of_all_matchings(both: tuple[np.ndarray, np.ndarra
     np.testing.assert_allclose(cluster_accuracy(clusters, labels), best)
 
 
+@settings(max_examples=60, deadline=None)
 @given(pairs)
 def test_purity_is_the_share_of_the_most_frequent_class(both: tuple[np.ndarray, np.ndarray]) -> None:
     clusters, labels = both
@@ -40,6 +43,7 @@ def test_purity_is_the_share_of_the_most_frequent_class(both: tuple[np.ndarray, 
 
 
 @pytest.mark.parametrize("measure", MEASURES)
+@settings(max_examples=60, deadline=None)
 @given(both=pairs)
 def test_names_do_not_matter_and_all_lie_between_0_and_1(measure, both: tuple[np.ndarray, np.ndarray]) -> None:
     clusters, labels = both

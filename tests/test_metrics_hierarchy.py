@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierindex.errors import InputError
@@ -54,6 +54,7 @@ def test_any_nodes_may_be_classes() -> None:
         np.testing.assert_array_equal(class_similarity(PARENTS, chosen, measure), everything[np.ix_(chosen, chosen)])
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=15), st.sampled_from(ClassMeasure))
 def test_similarity_is_that_of_the_first_common_ancestor(seeds: list[int], measure: ClassMeasure) -> None:
     parents = [-1] + [seed % (i + 1) for i, seed in enumerate(seeds)]  # each below an earlier node
@@ -90,6 +91,7 @@ def slow_curve(found: np.ndarray, query: int, database: list[int]) -> list[float
     return [sum(gained[: k + 1]) / sum(best[: k + 1]) if sum(best[: k + 1]) else 1.0 for k in range(len(found))]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.integers(1, 6), st.booleans())
 def test_it_is_the_sum_over_the_best_sum(data: st.DataObject, k: int, leave_one_out: bool) -> None:
     database = data.draw(st.lists(st.integers(0, 4), min_size=k, max_size=12))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierindex.errors import InputError
@@ -33,6 +33,7 @@ def test_recall_counts_neighbours_not_queries() -> None:
     assert recall([[1, -1], [2, 3]], [[1, -1], [4, 5]]) == 1 / 3
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.integers(1, 5), st.integers(1, 6))
 def test_recall_is_the_share_of_each_row(data: st.DataObject, n: int, k: int) -> None:
     row = st.lists(st.integers(0, 9), min_size=k, max_size=k, unique=True)

@@ -7,7 +7,7 @@ from itertools import permutations
 import higra
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -41,6 +41,7 @@ def higras(tree: Tree) -> higra.Tree:
     return higra.Tree(np.where(tree.parents < 0, tree.root, tree.parents))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 40), st.integers(1, 6), st.integers(0, 10**6))
 def test_the_cost_is_the_dense_sum_over_pairs(n: int, d: int, seed: int) -> None:
     tree, x = a_random_tree(n, seed), some(n, d, seed)
@@ -107,6 +108,7 @@ def slow_purity(tree: Tree, labels: np.ndarray) -> float:
     return float(np.mean(shares))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 30), st.integers(1, 6), st.integers(0, 10**6))
 def test_purity_is_higras_and_the_sum_over_pairs(n: int, k: int, seed: int) -> None:
     tree, labels = a_random_tree(n, seed), np.random.default_rng(seed).integers(0, k, n)
@@ -124,6 +126,7 @@ def test_purity_is_one_where_classes_are_nodes_and_takes_any_labels() -> None:
     assert dendrogram_purity(tree, np.unique(cluster, return_inverse=True)[1] * 7 - 3) == pytest.approx(1.0)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 50), st.integers(0, 10**6))
 def test_a_random_tree_is_a_tree(n: int, seed: int) -> None:
     tree = a_random_tree(n, seed)
@@ -140,6 +143,7 @@ def test_all_pairs_are_as_likely_to_merge_first() -> None:
     assert np.abs(counts - 500).max() < 5 * np.sqrt(500 * 5 / 6)
 
 
+@settings(max_examples=60, deadline=None)
 @given(arrays(np.int64, st.integers(2, 20), elements=st.integers(0, 3)))
 def test_mirrored_trees_score_the_same(labels: np.ndarray) -> None:
     labels[1] = labels[0]

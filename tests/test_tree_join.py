@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_samples import a_tree
 
@@ -22,6 +22,7 @@ def shape(tree: Tree, node: int, rows: np.ndarray) -> object:
     return (shape(tree, left, rows), shape(tree, right, rows))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=8), st.integers(0, 10**6))
 def test_every_group_is_one_node_with_its_own_tree(sizes: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)

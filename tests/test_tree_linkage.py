@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster import hierarchy
 from tree_samples import a_tree
@@ -28,6 +28,7 @@ def caterpillar(n: int) -> Tree:
     return Tree.from_merges(children, np.arange(1.0, n))
 
 
+@settings(max_examples=60, deadline=None)
 @given(trees)
 def test_the_linkage_is_valid_for_scipy_and_for_itself(tree: Tree) -> None:
     if tree.n > 1:
@@ -35,6 +36,7 @@ def test_the_linkage_is_valid_for_scipy_and_for_itself(tree: Tree) -> None:
     np.testing.assert_array_equal(Tree.from_linkage(tree.linkage).linkage, tree.linkage)
 
 
+@settings(max_examples=60, deadline=None)
 @given(trees)
 def test_order_spans_sizes_and_members_agree_with_walking_down(tree: Tree) -> None:
     for node in range(2 * tree.n - 1):
@@ -46,12 +48,14 @@ def test_order_spans_sizes_and_members_agree_with_walking_down(tree: Tree) -> No
         assert tree.heights[node] == (0 if node < tree.n else tree.linkage[node - tree.n, 2])
 
 
+@settings(max_examples=60, deadline=None)
 @given(trees)
 def test_order_is_scipys(tree: Tree) -> None:
     if tree.n > 1:
         assert tree.order.tolist() == hierarchy.leaves_list(tree.linkage).tolist()
 
 
+@settings(max_examples=60, deadline=None)
 @given(trees, st.data())
 def test_a_cut_partitions_the_rows_and_cuts_nest(tree: Tree, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, tree.n))
@@ -72,6 +76,7 @@ def test_a_cut_is_scipys_where_heights_differ() -> None:
         assert len(set(zip(tree.cut(k), theirs, strict=True))) == len(set(theirs)) == k
 
 
+@settings(max_examples=60, deadline=None)
 @given(trees, st.data())
 def test_lca_agrees_with_the_intersection_of_paths(tree: Tree, data: st.DataObject) -> None:
     node = st.integers(0, tree.root)
@@ -171,6 +176,7 @@ def test_nodes_that_do_not_exist(node: int) -> None:
             ask(node)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 30), st.integers(0, 10**6))
 def test_merges_in_any_order_give_the_same_tree(n: int, seed: int) -> None:
     tree, rng = a_tree(n, seed), np.random.default_rng(seed)

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_samples import a_tree
 
@@ -43,6 +43,7 @@ def expected(tree: Tree, node: int, names: list[str], *, lengths: bool) -> Parse
     return tuple(expected(tree, child, names, lengths=lengths) for child in tree.children[node - tree.n]), length
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.integers(1, 15), st.integers(0, 10**6), st.booleans())
 def test_it_parses_back(data: st.DataObject, n: int, seed: int, lengths: bool) -> None:
     name = st.text(st.sampled_from("ab_' ()[]:;,.-\t漢"), min_size=1, max_size=6) | st.text(min_size=1, max_size=3)

@@ -123,7 +123,7 @@ def _merge_cheapest(arcs: _Arcs, first: int) -> tuple[Int64, Float64]:
 
 def _along_circle(points: Float64) -> tuple[Int64, Float64]:
     """Rows by angle, and the gap from each to the next; the last gap closes the circle."""
-    angles = np.arctan2(points[:, 1] + 0.0, points[:, 0])  # + 0.0: the angle of (-1, -0.0) is pi, not -pi
+    angles = np.arctan2(points[:, 1], points[:, 0])
     rows = np.argsort(angles, kind="stable")
     gaps = np.diff(angles[rows], append=angles[rows[0]] + 2 * np.pi)
     return rows, gaps
