@@ -17,7 +17,7 @@ from hierindex.index.explain import Explanation, NoWatch, StopWatch
 from hierindex.index.filters import Filter, mask_of
 from hierindex.index.ids import IdTable
 from hierindex.index.nodes import Nodes
-from hierindex.index.packed import Packed
+from hierindex.index.packed import Packed, pack
 from hierindex.index.search import Allowed, Plan, allow, exactly, through_leaves
 from hierindex.index.tables import Table
 from hierindex.index.threads import omp_threads
@@ -113,7 +113,7 @@ class Snapshot:
             queries: ``(q, d)`` float32, prepared (see `Metric.prepare`).
             k: how many, at least 1.
             recall: the share of the true k nearest to find, on average over queries like the stored rows; 1 is exact.
-            nprobe: scan so many leaves instead, with as many candidates as tuning ever wanted.
+            nprobe: scan so many leaves instead, of a small set too, with as many candidates as tuning ever wanted.
             mask: ``(n,)`` bool, the rows that may be found; None for all.
 
         Returns:
@@ -163,11 +163,11 @@ class Snapshot:
             return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
         share = allowed.count / len(self)
         with omp_threads(1 if len(queries) == 1 else self.config.num_threads):
-            if plan is None or self.packed is None or share < _BRUTE_BELOW:
+            if plan is None or share < _BRUTE_BELOW:
                 found = exactly(queries, self.rows, k, self.metric, allowed)
                 watch.lap("exact scan")
                 return found
-            where = self.packed, plan.widened(share), allowed
+            where = self._lists, plan.widened(share), allowed
             return through_leaves(queries, self.rows, k, self.metric, where, watch)
 
     def _plan(self, k: int, recall: float, nprobe: int | None) -> Plan | None:
@@ -176,10 +176,10 @@ class Snapshot:
             raise InputError(f"recall should be above 0 and at most 1; found {recall!r}")
         if k < 1 or (nprobe is not None and nprobe < 1):
             raise InputError(f"k and nprobe should be at least 1; found k={k!r}, nprobe={nprobe!r}")
-        if self.packed is None or len(self) <= self.config.flat_below:
-            return None
         if nprobe is not None:
             return Plan(0, nprobe, self._most_candidates(k))
+        if self.packed is None or len(self) <= self.config.flat_below:
+            return None
         point = self.tuned.lookup(k, recall) if self.tuned is not None and recall < 1 else None
         return None if point is None else Plan.of(point)
 
@@ -199,6 +199,13 @@ class Snapshot:
     @cached_property
     def _live(self) -> Allowed:
         return allow(self.ids.alive, self._base)
+
+    @cached_property
+    def _lists(self) -> Packed:
+        """The packed leaves; those of a small set are packed when somebody first asks for ``nprobe`` of them."""
+        if self.packed is not None:
+            return self.packed
+        return pack(self.table, self.nodes, self.metric, None, None, len(self.table))
 
     @property
     def _base(self) -> int:
