@@ -1,5 +1,7 @@
 """The tree as `HierIndex` shows it: one tree, whoever asks."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -27,8 +29,8 @@ def test_branches_partition_the_points(index):
         members = index.members(branch.node).tolist()
         assert len(members) == branch.count
         if branch.children:
-            parts = [index.members(child).tolist() for child in branch.children]
-            assert sorted(sum(parts, [])) == sorted(members)
+            below = np.concatenate([index.members(child) for child in branch.children])
+            assert sorted(below.tolist()) == sorted(members)
             assert all(index.browse(child).parent == branch.node for child in branch.children)
     assert sorted(index.members(index.browse().node).tolist()) == index.ids.tolist()
 
@@ -38,7 +40,7 @@ def test_paths_lead_from_the_root_to_the_leaf(index):
         path = index.path(point)
         assert index.browse(path[0]).parent is None
         assert not index.browse(path[-1]).children
-        for above, below in zip(path, path[1:], strict=False):
+        for above, below in pairwise(path):
             assert below in index.browse(above).children
         assert all(point in index.members(node) for node in path)
 

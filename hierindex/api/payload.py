@@ -30,7 +30,9 @@ def as_payload(payload: object, n: int) -> pa.Table | None:
         return None
     try:
         table = _as_table(payload)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except InputError:
+        raise
+    except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(f"payload should form a table of n rows; pyarrow found: {error}") from error
     if table.num_rows != n:
         raise InputError(f"payload should have {n} rows, one for each point; found {table.num_rows}")

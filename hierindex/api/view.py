@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -80,10 +79,10 @@ class View:
 
     def hits(self, rows: Int64, distances: Float32) -> Hits:
         """What a search found, by id; -1 among the rows marks a missing hit."""
-        missing = rows < 0
-        ids: Any = self.snapshot.ids.values[rows]
-        ids[missing] = None if self.snapshot.ids.of_strings else -1
-        leaves = np.where(missing, -1, self.snapshot.leaf[rows])
+        found, known = rows >= 0, self.snapshot.ids
+        ids: Ids = np.full(rows.shape, None) if known.of_strings else np.full(rows.shape, -1, np.int64)
+        leaves = np.full(rows.shape, -1, np.int64)
+        ids[found], leaves[found] = known.values[rows[found]], self.snapshot.leaf[rows[found]]
         return Hits(ids, distances, leaves)
 
     def to_arrow(self) -> pa.Table:

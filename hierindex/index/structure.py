@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hierindex.decode import Decode, decode
+from hierindex.errors import EmptyInputError
 from hierindex.index.nodes import Nodes
 from hierindex.index.partition import WARD_BOUND, cells, decode_groups, group_sums
 from hierindex.index.snapshot import Snapshot
@@ -22,6 +23,8 @@ def full_tree(snapshot: Snapshot, points: Float32 | None = None) -> Tree:
         points: ``(n, p)`` ideal points of those rows; None takes the stored ones, which are the same.
     """
     live = snapshot.live_rows
+    if not len(live):
+        raise EmptyInputError("a tree should have at least one point; found none: all points were deleted")
     if points is None:
         points = snapshot.table.points.values[live]
     leaf = snapshot.leaf[live]

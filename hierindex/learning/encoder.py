@@ -169,7 +169,7 @@ def load_encoder(
     if spec["name"] == "own" and module is None:
         raise NoEncoderError(
             f"this index was built with an encoder of your own ({spec['class']}), of which only the weights are "
-            "stored; pass that network again as module="
+            "stored; pass that network again (HierIndex.open(path, encoder=...), load_encoder(..., module=...))"
         )
     if spec["name"] == "own":
         assert module is not None  # noqa: S101 - for mypy; refused above

@@ -258,7 +258,7 @@ def _committing(folder: Path) -> Iterator[None]:
     except CommitFailedError as error:
         raise ConflictError(
             f"{folder.parent} should be as it was when it was opened; found that another writer committed first; "
-            "open it again and repeat the change"
+            "refresh (or open it again) and repeat the change"
         ) from error
     except (DeltaError, OSError) as error:
         raise StorageError(
