@@ -170,6 +170,14 @@ def test_a_frozen_encoder_stays_as_it_is():
     assert learned.latent.shape == (64, 16)
 
 
+def test_an_encoder_without_weights_can_only_be_frozen():
+    images, _ = digits(30)
+    with pytest.raises(InputError, match=r"weights that can be trained; found none; set encoder\.freeze=True"):
+        learn_images(images, quick(), Silent(), module=torch.nn.Flatten())
+    learned = learn_images(images, quick(freeze=True, steps=2), Silent(), module=torch.nn.Flatten())
+    assert learned.latent.shape == (30, 64)
+
+
 def test_views_of_ones_own():
     images, _ = digits(64)
     asked = []

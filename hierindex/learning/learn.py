@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hierindex.errors import EmptyInputError
+from hierindex.errors import EmptyInputError, InputError
 from hierindex.learning.balance import Balance, GradientRatio
 from hierindex.learning.config import LearnConfig, ViewConfig
 from hierindex.learning.contrastive import ContrastiveLoss, nt_xent
@@ -81,6 +81,7 @@ def learn_images(
             encoder.normalise(pixels)
         epochs: tuple[Epoch, ...] = ()
         if not config.encoder.freeze:
+            _refuse_fixed(encoder.net)
             epochs = _trainer(encoder, pixels, config, parts or Parts(), checkpoint).run(progress)
     return _finish(encode_all(encoder, pixels), config, progress, epochs, encoder.to_file())
 
@@ -112,6 +113,13 @@ def learn_vectors(rows: Float32, config: LearnConfig, progress: Progress) -> Lea
     latent = torch.from_numpy(np.array(rows, dtype=np.float32)).to(pick_device(config.device))
     learned = _finish(latent, config, progress, (), None)
     return Learned(rows, learned.head, learned.disk, None, learned.history)
+
+
+def _refuse_fixed(net: nn.Module) -> None:
+    if not any(weight.requires_grad for weight in net.parameters()):
+        raise InputError(
+            "the encoder should have weights that can be trained; found none; set encoder.freeze=True to keep it"
+        )
 
 
 def _trainer(encoder: Encoder, pixels: Pixels, config: LearnConfig, parts: Parts, checkpoint: Path | None) -> Trainer:
