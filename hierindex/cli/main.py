@@ -11,7 +11,7 @@ import typer
 from hierindex import __version__
 from hierindex.api import BuildConfig, HierIndex
 from hierindex.cli import browse, comparing, demo, inputs
-from hierindex.cli.output import OUT, say, show_json, table
+from hierindex.cli.output import ERR, OUT, say, show_json, table
 from hierindex.errors import HierIndexError
 from hierindex.index.config import IndexConfig
 from hierindex.learning.config import EncoderConfig, EncoderName, LearnConfig, TrainConfig
@@ -92,6 +92,7 @@ def search(
     query: Annotated[list[str], typer.Argument(help="Image files, a folder, or one .npy or .parquet file.")],
     k: Neighbours = 10,
     recall: Recall = 0.95,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many queries of a file or folder.")] = None,
     as_json: Json = False,
 ) -> None:
     """Find the nearest points of images or vectors.
@@ -99,7 +100,7 @@ def search(
     Example: `hierindex search photos.index cat.png -k 5`
     """
     opened = HierIndex.open(index)
-    hits = opened.search(inputs.read_many(query), k, recall=recall)
+    hits = opened.search(inputs.read_many(query, limit), k, recall=recall)
     if as_json:
         show_json([[{"id": h.id, "distance": h.distance, "leaf": h.leaf} for h in found] for found in hits])
         return
@@ -218,12 +219,17 @@ def run_demo(
     demo.run(images, out, epochs, image_size)
 
 
-def main() -> None:
-    """Run the command line; errors of ours end with one line on standard error and exit code 1."""
+def main(words: list[str] | None = None) -> None:
+    """Run the command line; errors of ours end with one line on standard error and exit code 1, wrong usage with 2.
+
+    Args:
+        words: the arguments; None takes the process's own.
+    """
     try:
-        app()
+        app(words)
     except HierIndexError as error:
-        say(f"[bold red]error:[/] {type(error).__name__}: {error}")
+        ERR.print("error:", style="bold red", end=" ")
+        ERR.print(f"{type(error).__name__}: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -232,6 +238,7 @@ def _report(index: HierIndex, as_json: bool) -> None:
     if as_json:
         show_json(facts)
         return
+    facts["tree"].pop("chosen_by")
     table(repr(index), ["", ""], _flat(facts))
 
 

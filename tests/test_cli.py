@@ -1,0 +1,113 @@
+"""The command line, run as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hierindex import HierIndex, __version__
+from hierindex.cli import main
+
+QUICK = ["--epochs", "1", "--quiet"]
+
+
+def run(capsys, *words):
+    """Exit code, standard output, standard error."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return stop.value.code or 0, out, err
+
+
+@pytest.fixture
+def saved(image_index, tmp_path):
+    """The path of a saved index of 100 digits."""
+    HierIndex(image_index._view).save(tmp_path / "d.index")
+    return tmp_path / "d.index"
+
+
+def test_from_a_folder_to_answers(photos, tmp_path, capsys):
+    path = tmp_path / "p.index"
+    code, out, _ = run(capsys, "build", photos, path, *QUICK, "--json")
+    assert (code, json.loads(out)["points"]) == (0, 40)
+    code, out, _ = run(capsys, "search", path, photos / "even" / "004.png", "-k", 3, "--json")
+    (found,) = json.loads(out)
+    assert (code, len(found), found[0]["id"]) == (0, 3, "even/004.png")
+    code, out, _ = run(capsys, "delete", path, "even/004.png", "--json")
+    assert json.loads(out) == {"deleted": 1, "points": 39, "version": 1}
+    code, out, _ = run(capsys, "add", path, photos / "even" / "004.png", "--json")
+    assert json.loads(out) == {"added": ["even/004.png"], "points": 40, "version": 2} or "004.png" in out
+    code, out, _ = run(capsys, "info", path, "--json")
+    assert json.loads(out)["saved"] == {"path": str(path), "version": 2}
+
+
+def test_vectors_from_a_file(vectors, tmp_path, capsys):
+    np.save(tmp_path / "x.npy", vectors[:60])
+    np.save(tmp_path / "q.npy", vectors[7:9])
+    code, _, err = run(capsys, "build", tmp_path / "x.npy", tmp_path / "v.index", "--metric", "l2", "--limit", 50, "-q")
+    assert code == 0, err
+    assert len(HierIndex.open(tmp_path / "v.index")) == 50
+    _, out, _ = run(capsys, "search", tmp_path / "v.index", tmp_path / "q.npy", "-k", 1, "--json")
+    assert [[hit["id"] for hit in found] for found in json.loads(out)] == [[7], [8]]
+    _, out, _ = run(capsys, "search", tmp_path / "v.index", tmp_path / "q.npy", "-k", 1, "--limit", 1)
+    assert "l2 distance" in out
+
+
+def test_the_tree_as_lines_json_newick_and_picture(saved, tmp_path, capsys):
+    _, out, _ = run(capsys, "tree", saved, "--depth", 2)
+    assert "100 points" in out
+    _, out, _ = run(capsys, "tree", saved, "--depth", 1, "--json")
+    top = json.loads(out)
+    assert (top["points"], sum(child["points"] for child in top["children"])) == (100, 100)
+    _, out, _ = run(capsys, "tree", saved, "--newick")
+    assert out.strip().endswith(";")
+    assert out.count(",") == 99  # a binary tree over 100 points
+    run(capsys, "tree", saved, "--plot", tmp_path / "disk.png")
+    assert (tmp_path / "disk.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bench_beside_flat_faiss(saved, digits, tmp_path, capsys):
+    np.save(tmp_path / "q.npy", digits[100:])
+    _, out, _ = run(capsys, "bench", saved, "--queries", tmp_path / "q.npy", "--json")
+    assert [one["recall"] for one in json.loads(out)["measured"]] == [1, 1, 1, 1]
+    code, out, _ = run(capsys, "bench", saved, "--limit", 20)
+    assert code == 0
+    assert "flat FAISS" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["info", "no-such.index"], 1, "NotAnIndexError: .*found nothing there"),
+        (["search", "INDEX", "no-such.npy"], 1, "InputError: .*no-such.npy should be a .npy file; found nothing there"),
+        (["search", "INDEX", "no-such.png"], 1, "no-such.png"),
+        (["delete", "INDEX", "five"], 1, "ids of this index should be integers; found"),
+        (["delete", "INDEX", "5000"], 1, "UnknownIdError"),
+        (["build", "PHOTOS", "INDEX"], 1, "StorageError: .*should be free"),
+        (["build", "PHOTOS", "new.index", "--limit", "0"], 1, "limit should be an integer of at least 1"),
+        (["search", "INDEX"], 2, "Missing argument"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(words, code, message, saved, photos, capsys):
+    named = {"INDEX": saved, "PHOTOS": photos}
+    got, out, err = run(capsys, *(named.get(word, word) for word in words))
+    assert got == code
+    assert out == ""
+    assert "Traceback" not in err
+    assert __import__("re").search(message, err.replace("\n", " ")), err
+
+
+def test_every_command_shows_an_example(capsys):
+    _, out, _ = run(capsys, "--help")
+    for command in ("build", "search", "add", "delete", "info", "tree", "bench", "demo"):
+        assert command in out
+        _, told, _ = run(capsys, command, "--help")
+        assert f"hierindex {command} " in told
+
+
+def test_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "hierindex", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == __version__
