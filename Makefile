@@ -31,11 +31,11 @@ test: check
 
 bench: $(READY)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(RUN) benchmarks/first_cifar100.py
-	$(RUN) benchmarks/readme.py
+	$(RUN) -m benchmarks.first_cifar100
+	$(RUN) -m benchmarks.readme
 
 readme: $(READY)
-	$(RUN) benchmarks/readme.py
+	$(RUN) -m benchmarks.readme
 
 clean:
 	rm -rf $(VENV) demo-out build dist .mypy_cache .ruff_cache .import_linter_cache

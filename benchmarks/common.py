@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -24,7 +24,7 @@ def about(script: str, *, seed: int, data: str) -> dict[str, Any]:
         "script": f"benchmarks/{Path(script).name}",
         "seed": seed,
         "data": data,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
         "machine": {
             "cpu": _cpu(),
@@ -54,7 +54,7 @@ def write(name: str, result: dict[str, Any]) -> None:
     print(f"wrote {target.relative_to(ROOT)}")
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> object:
     """Floats to five significant digits: more of them would be noise."""
     if isinstance(value, float):
         return float(f"{value:.5g}")

@@ -1,10 +1,11 @@
 """The whole way on real images: 10,000 of CIFAR-100 through the command line on a CPU, everything measured.
 
-    python benchmarks/first_cifar100.py [--images 10000] [--queries 1000] [--seed 0] [--keep DIR]
+    python -m benchmarks.first_cifar100 [--images 10000] [--queries 1000] [--seed 0] [--keep DIR]
 
-Writes ``benchmarks/results/first-cifar100.json``: seconds of each stage; recall@10 and latency beside flat FAISS, scanned
-whole as the default does at this size and routed through the leaves; dendrogram purity of the learned tree beside Ward,
-average, single linkage and bisecting k-means on the very same features and on raw pixels; 10-NN accuracy; leaf sizes.
+Writes ``benchmarks/results/first-cifar100.json``: seconds of each stage; recall@10 and latency beside flat FAISS,
+scanned whole as the default does at this size and routed through the leaves; dendrogram purity of the learned tree
+beside Ward, average, single linkage and bisecting k-means on the very same features and on raw pixels; 10-NN accuracy;
+leaf sizes.
 Labels are read after everything is built.
 """
 

@@ -1,8 +1,8 @@
 """Make README's tables and picture from ``benchmarks/results/*.json``, so that no number in it is typed by hand.
 
-    python benchmarks/readme.py [--check]
+    python -m benchmarks.readme [--check]
 
-Between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` the text is replaced; ``--check`` only says whether it would be.
+Between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` the text is replaced; ``--check`` only says whether it would.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def _circumstances(result: dict[str, Any]) -> str:
         for name, scores in features.items()
     )
     return (
-        f"Measured {result['date']} at commit {result['commit']} by `{result['script']}` on {machine['cores']} cores of "
-        f"{machine['cpu']}, {machine['memory_gib']} GiB; seed {result['seed']}; {result['data']}. Building took "
+        f"Measured {result['date']} at commit {result['commit']} by `{result['script']}` on {machine['cores']} shared "
+        f"cores of {machine['cpu']}, {machine['memory_gib']} GiB; seed {result['seed']}; {result['data']}. Building took "
         f"{built['command_seconds']:.0f} s ({seconds}). 10-NN accuracy on unseen images: {knn}.\n"
     )
 

@@ -1,6 +1,6 @@
 """A recommendation backend in small: ready embeddings, string ids, payload columns, filters, live updates.
 
-    python examples/own_embeddings.py
+python examples/own_embeddings.py
 """
 
 import tempfile
@@ -34,7 +34,9 @@ def main() -> None:
         index.delete(["item-00001"])
 
         again = HierIndex.open(path)
-        print(f"opened again: {len(again):,} items, version {again.version}; as it was: {HierIndex.open(path, version=0)!r}")
+        print(
+            f"opened again: {len(again):,} items, version {again.version}; as it was: {HierIndex.open(path, version=0)!r}"
+        )
         print("a varied front page:", again.sample(6).tolist())
 
 
