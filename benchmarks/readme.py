@@ -88,8 +88,8 @@ def _circumstances(result: dict[str, Any]) -> str:
     )
     return (
         f"Measured {result['date']} at commit {result['commit']} by `{result['script']}` on {machine['cores']} shared "
-        f"cores of {machine['cpu']}, {machine['memory_gib']} GiB; seed {result['seed']}; {result['data']}. Building took "
-        f"{built['command_seconds']:.0f} s ({seconds}). 10-NN accuracy on unseen images: {knn}.\n"
+        f"cores of {machine['cpu']}, {machine['memory_gib']} GiB; seed {result['seed']}; {result['data']}. Building "
+        f"took {built['command_seconds']:.0f} s ({seconds}). 10-NN accuracy on unseen images: {knn}.\n"
     )
 
 

@@ -34,9 +34,8 @@ def main() -> None:
         index.delete(["item-00001"])
 
         again = HierIndex.open(path)
-        print(
-            f"opened again: {len(again):,} items, version {again.version}; as it was: {HierIndex.open(path, version=0)!r}"
-        )
+        print(f"opened again: {len(again):,} items, version {again.version}")
+        print("as it was at first:", HierIndex.open(path, version=0))
         print("a varied front page:", again.sample(6).tolist())
 
 

@@ -13,7 +13,7 @@ from hierindex.vectors import Int64
 
 __all__ = ["WARD_LIMIT", "ward_tree"]
 
-#: Rows that Ward's linkage takes: its time grows with their square (at 30,000 rows of 16 numbers, minutes).
+#: Rows that Ward's linkage takes: its time grows with their square (at 30,000 rows of 16 numbers, about a minute).
 WARD_LIMIT = 30_000
 #: Up to here SciPy does the unweighted case: it is faster, and keeps n^2 numbers (0.8 GB at 10,000).
 _SCIPY_LIMIT = 10_000
