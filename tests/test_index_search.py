@@ -1,5 +1,7 @@
 """Searching: the leaves give what flat FAISS gives, k results come back whenever k rows match."""
 
+import json
+
 import faiss
 import numpy as np
 import pyarrow as pa
@@ -10,10 +12,11 @@ from index_cases import add, build, mixture, slow_distances
 from hierindex.errors import InputError
 from hierindex.index import updates
 from hierindex.index.config import LeafScan
-from hierindex.index.exact import exact_rows, ranked
+from hierindex.index.exact import exact_rows, joined, ranked
 from hierindex.index.explain import NoWatch
 from hierindex.index.native import Selector
 from hierindex.index.search import Plan, allow, through_leaves
+from hierindex.index.tuning import OperatingPoint, OperatingPoints
 from hierindex.vectors import Metric
 
 METRICS = list(Metric)
@@ -34,6 +37,11 @@ def test_all_leaves_give_what_flat_faiss_gives(metric, scan, d):
     snapshot = build(mixture(600, d), metric, flat_below=0, n_leaves=20, leaf_scan=scan)
     queries = metric.prepare(mixture(40, d, seed=1))
     lists, _ = snapshot.packed.router.route(queries, len(snapshot.nodes.leaves))
+    by_centroid = slow_distances(
+        queries, snapshot.nodes.leaf_centroids, Metric.IP if metric is Metric.IP else Metric.L2
+    )
+    gaps = np.diff(np.take_along_axis(by_centroid, lists, axis=1), axis=1)
+    assert (gaps >= -1e-4).all()
     candidates = snapshot.packed.lists.scan(queries, lists, 600, None)
     rows, distances = ranked(queries, snapshot.rows, candidates, 10, metric)
     ids, true = flat_faiss(snapshot.rows, queries, 10, metric)
@@ -66,10 +74,40 @@ def test_a_stored_row_finds_itself_at_zero(metric, flat_below):
         assert np.median(distances) < 1e-5
 
 
-def test_far_from_the_origin_matrix_products_do_not_decide():
+@pytest.fixture
+def plain_faiss():
+    """FAISS as in builds without AVX-512: matrix products from 20 queries on."""
+    before = faiss.cvar.distance_compute_blas_threshold
+    faiss.cvar.distance_compute_blas_threshold = 20
+    yield
+    faiss.cvar.distance_compute_blas_threshold = before
+
+
+def test_far_from_the_origin_matrix_products_do_not_decide(plain_faiss):
     x = (5_000 + 0.01 * np.random.default_rng(0).normal(size=(400, 8))).astype(np.float32)
     rows = ranked(x[:64], x, exact_rows(x[:64], x, 5, by_product=False), 5, Metric.L2)[1]
     np.testing.assert_allclose(rows, np.sort(slow_distances(x[:64], x, Metric.L2), axis=1)[:, :5], rtol=1e-4)
+
+
+def test_matrix_products_decide_where_they_can(plain_faiss):
+    x = mixture(500, 8)
+    found = exact_rows(x[:64], x, 5, by_product=False)
+    assert found.shape == (64, 13)  # some to spare
+    truth = np.argsort(slow_distances(x[:64], x, Metric.L2), axis=1, kind="stable")[:, :5]
+    np.testing.assert_array_equal(ranked(x[:64], x, found, 5, Metric.L2)[0], truth)
+
+
+def test_equal_distances_go_by_row():
+    q = np.array([[1, 0]], np.float32)
+    rows = np.array([[1, 0], [0, 1], [1 + 1e-6, 0], [1 + 1e-6, 1e-4]], np.float32)  # products above 1: all at 0
+    ids, distances = ranked(q, rows, np.array([[3, 2, 1, 0, -1]]), 5, Metric.COSINE)
+    assert ids.tolist() == [[0, 2, 3, 1, -1]]
+    assert distances.tolist() == [[0, 0, 0, 1, np.inf]]
+
+
+def test_candidates_are_joined_with_the_missing_behind():
+    both = joined(np.array([[4, -1], [5, 6]]), np.array([[7, 8], [9, -1]]))
+    assert both.tolist() == [[4, 7, 8, -1], [5, 6, 9, -1]]
 
 
 def test_an_answer_does_not_depend_on_the_batch():
@@ -197,6 +235,27 @@ def test_more_neighbours_than_were_tuned():
     rows, _ = snapshot.search(queries, 250, recall=0.9)
     truth = np.argsort(slow_distances(queries, snapshot.rows, Metric.L2), axis=1)[:, :250]
     assert np.mean([np.isin(a, b).mean() for a, b in zip(rows, truth, strict=True)]) > 0.88
+
+
+def test_tuning_leaves_a_row_out_of_its_own_answer():
+    snapshot = build(mixture(3_000, 16, spread=0.8), flat_below=0, n_leaves=50, leaf_scan=LeafScan.FLAT)
+    for k in (1, 10, 100):
+        point = snapshot.tuned.lookup(k, 0.95)
+        assert point.nprobe < 50
+        assert snapshot.tuned.lookup(k, 0.8).cost < point.cost
+
+
+def test_operating_points():
+    def at(k, recall, cost):
+        return OperatingPoint(k, 4, 3, 2 * k, recall, cost)
+
+    points = OperatingPoints((at(10, 0.8, 1.0), at(10, 0.97, 2.0), at(100, 0.9, 5.0)), 1_000, 30)
+    assert points.lookup(7, 0.9) == at(10, 0.97, 2.0)
+    assert points.lookup(10, 0.98) is None
+    assert points.lookup(250, 0.9) == OperatingPoint(250, 12, 9, 600, 0.9, 15.0)
+    assert OperatingPoints((), 5, 2).lookup(1, 0.1) is None
+    assert [points.stale(*now) for now in ((1_500, 37), (1_501, 30), (1_000, 38))] == [False, True, True]
+    assert OperatingPoints.from_json(json.loads(json.dumps(points.to_json()))) == points
 
 
 def test_filters_are_expressions_or_arrays():

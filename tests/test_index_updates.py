@@ -99,6 +99,17 @@ def test_large_leaves_split_to_size():
     assert (grown.search(crowd[:50], 1, recall=0.99)[0][:, 0] >= 400).all()
 
 
+def test_lists_follow_a_split_at_once():
+    snapshot = build(mixture(1_000, 16), flat_below=0, n_leaves=20, split_factor=1.5)
+    largest = np.bincount(snapshot.leaf).argmax()
+    crowd = snapshot.rows[snapshot.leaf == largest][:40] + np.float32(0.01)
+    grown = add(snapshot, crowd, np.arange(1_000, 1_000 + len(crowd)))
+    assert len(grown.nodes) > len(snapshot.nodes)
+    assert grown.packed.nodes is grown.nodes
+    assert grown.packed.coder is snapshot.packed.coder  # not tuned anew
+    assert (grown.search(crowd, 1, recall=0.99)[0][:, 0] >= 1_000).mean() > 0.9
+
+
 def test_a_leaf_of_identical_rows_never_splits_and_loses_nothing():
     snapshot = build(mixture(200, 4), flat_below=0, n_leaves=8)
     same = np.repeat(mixture(1, 4, seed=3), 1_000, axis=0)
@@ -177,6 +188,12 @@ def test_loading_without_a_state_measures_anew():
     ):
         with pytest.raises(CorruptIndexError, match=message):
             updates.load(stored, home, seq, snapshot.nodes, state=state, **how)
+
+
+def test_payload_columns_may_come_in_another_order():
+    snapshot = build(mixture(3, 4), payload=pa.table({"a": [1, 2, 3], "b": ["x", "y", "z"]}))
+    grown = add(snapshot, mixture(1, 4), [3], pa.table({"b": ["w"], "a": pa.array([4], pa.int32())}))
+    assert grown.payload.to_pydict() == {"a": [1, 2, 3, 4], "b": ["x", "y", "z", "w"]}
 
 
 def test_growing_past_the_flat_size_starts_the_leaves():

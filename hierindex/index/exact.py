@@ -15,7 +15,7 @@ from hierindex.vectors import Float32, Int64, Metric
 __all__ = ["exact_rows", "exact_rows_where", "joined", "ranked"]
 
 _SPARE = 8
-_SMALL_BATCH = 16  # fewer than 20 queries: FAISS compares pair by pair, without matrix products
+_PAIRS_AT_ONCE = 4_000_000
 _GATHER_BELOW = 0.125  # below this share of rows it is cheaper to copy them out than to ask of each row
 
 
@@ -24,14 +24,11 @@ def exact_rows(queries: Float32, rows: Float32, k: int, by_product: bool, only: 
     matching = len(rows) if only is None else only.count
     if not matching:
         return np.empty((len(queries), 0), np.int64)
-    spare = 0 if by_product or len(queries) <= _SMALL_BATCH else _SPARE
+    spare = 0 if by_product or len(queries) == 1 else _SPARE
     ids, values = scan_rows(queries, rows, min(k + spare, matching), by_product, only)
     if spare and matching > k:
         unsure = np.flatnonzero(_unsure(queries, rows, ids, values, k))
-        for start in range(0, len(unsure), _SMALL_BATCH):
-            some = unsure[start : start + _SMALL_BATCH]
-            ids[some, :k] = scan_rows(queries[some], rows, k, by_product, only)[0]
-            ids[some, k:] = -1
+        ids[unsure, :k], ids[unsure, k:] = _by_pairs(queries[unsure], rows, k, only), -1
     return ids
 
 
@@ -76,6 +73,17 @@ def ranked(queries: Float32, rows: Float32, candidates: Int64, k: int, metric: M
         order = np.lexsort((ids[row], missing[row], distances[row]))
         ids[row], distances[row] = ids[row, order], distances[row, order]
     return ids, distances
+
+
+def _by_pairs(queries: Float32, rows: Float32, k: int, only: Selector | None) -> Int64:
+    """The k nearest in L2 with every distance computed by itself: slower, and right far from the origin too."""
+    some = np.arange(len(rows), dtype=np.int64) if only is None else only.rows
+    step = max(1, _PAIRS_AT_ONCE // len(some))
+    ids = np.empty((len(queries), k), np.int64)
+    for start in range(0, len(queries), step):
+        part = queries[start : start + step]
+        ids[start : start + step] = nearest_among(part, rows, np.tile(some, (len(part), 1)), k, by_product=False)[0]
+    return ids
 
 
 def _unsure(queries: Float32, rows: Float32, ids: Int64, values: Float32, k: int) -> NDArray[np.bool_]:

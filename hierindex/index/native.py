@@ -34,7 +34,8 @@ class Selector:
     """
 
     def __init__(self, mask: NDArray[np.bool_]) -> None:
-        self.count = int(np.count_nonzero(mask))
+        self.rows = np.flatnonzero(mask).astype(np.int64)
+        self.count = len(self.rows)
         self._bits = np.packbits(mask, bitorder="little")  # FAISS reads it in place: it must live as long as sel
         self.sel = _raw.IDSelectorBitmap(self._bits)
 
@@ -44,7 +45,8 @@ def scan_rows(
 ) -> tuple[Int64, Float32]:
     """The k rows ``(q, k)`` with the smallest squared L2 distance or the largest inner product, best first.
 
-    Ids are -1 where there are fewer. From 20 queries on FAISS uses matrix products, whose L2 distances are rounded.
+    Ids are -1 where there are fewer. For many queries FAISS computes |q|^2 - 2 q.x + |x|^2, which rounds far from the
+    origin; how many is a rule of the build (queries, or queries times dimensions), so nothing should rest on it.
     """
     (nq, dim), n = queries.shape, len(rows)
     values, ids = np.empty((nq, k), np.float32), np.full((nq, k), -1, np.int64)
