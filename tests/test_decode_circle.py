@@ -175,6 +175,8 @@ def test_equal_gaps_merge_in_the_order_of_the_circle() -> None:
     single = decode(at(np.zeros(3000)), Decode.CIRCLE_SINGLE)
     np.testing.assert_array_equal(single.linkage[:, 0], [0, *range(3000, 5998)])
     np.testing.assert_array_equal(single.linkage[:, 1], np.arange(1, 3000))
+    pairs = decode(at(np.repeat(np.sort(np.random.default_rng(6).uniform(0, 3, 1000)), 2)), Decode.CIRCLE_SINGLE)
+    np.testing.assert_array_equal(pairs.linkage[:1000, 0], np.arange(0, 2000, 2))
     ward = decode(at(np.zeros(8)), Decode.CIRCLE_WARD)  # clusters made first merge first: balanced
     assert ward.linkage[:, :2].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10, 11], [12, 13]]
 

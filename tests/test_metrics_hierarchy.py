@@ -125,7 +125,8 @@ def test_a_perfect_ranking_scores_one_where_the_class_is_small() -> None:
     args = (own, np.arange(5), SIMILARITY)
     assert hierarchical_precision(*args, counts=np.full(5, 3), leave_one_out=True) == pytest.approx(1)
     assert hierarchical_precision(*args, counts=np.full(5, 3)) == pytest.approx(2.5 / 3)
-    assert hierarchical_precision(*args) == pytest.approx(2.5 / 3)  # as many of each class as are looked at
+    for itself in (False, True):  # without counts: as many of each class as are looked at
+        assert hierarchical_precision(*args, leave_one_out=itself) == pytest.approx(2.5 / 3)
 
 
 def test_near_classes_are_worth_more_than_far_ones() -> None:

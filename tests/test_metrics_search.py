@@ -42,7 +42,7 @@ def test_recall_is_the_share_of_each_row(data: st.DataObject, n: int, k: int) ->
     assert recall(found, truth) == pytest.approx(slow)
 
 
-@pytest.mark.parametrize(("found", "truth"), [([[1], [2]], [[1]]), ([1, 2], [1, 2]), ([[1]], [1])])
+@pytest.mark.parametrize(("found", "truth"), [([[1], [2]], [[1]]), ([1, 2], [1, 2]), ([[1]], [1]), ([1], [[1]])])
 def test_tables_that_do_not_fit(found: list[object], truth: list[object]) -> None:
     with pytest.raises(InputError, match=r"ids \(n, k\) of the same n queries; found shapes"):
         recall(found, truth)
