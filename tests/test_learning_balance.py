@@ -49,6 +49,14 @@ def test_conflict_is_taken_out_on_one_side_only():
     assert (joined.gradient * contrast).sum() >= contrast.square().sum() * 0.999
 
 
+def test_norms_are_followed_slowly():
+    contrast, tree = two_gradients()
+    balance = GradientRatio(0.2, ramp=0, momentum=0.9)
+    steady = balance.join(contrast, tree, 1.0).weight
+    outlier = balance.join(contrast, 100 * tree, 1.0).weight
+    assert outlier == pytest.approx(steady / (0.9 + 0.1 * 100), rel=1e-3)
+
+
 def test_state_goes_on():
     whole, first, second = GradientRatio(), GradientRatio(), GradientRatio()
     pairs = [two_gradients(seed, 1 + seed) for seed in range(6)]
