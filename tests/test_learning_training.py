@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -90,7 +92,9 @@ def trainer(parts=None, config=None, module=None, checkpoint=None):
 
 def test_the_tree_reaches_encoder_and_head():
     silent = ContrastiveLoss(phi=lambda s: 0 * s, psi=torch.sigmoid)  # no gradient but the tree's
-    found = trainer(Parts(contrast=silent, balance=FixedBalance(1.0, 1.0)), quick(epochs=1, joint=1.0))
+    config = quick(epochs=1, joint=1.0)
+    config = replace(config, training=replace(config.training, weight_decay=0.0))  # which alone would move the weights
+    found = trainer(Parts(contrast=silent, balance=FixedBalance(1.0, 1.0)), config)
     before = {name: value.clone() for name, value in found.encoder.net.named_parameters()}
     found.run(Silent())
     moved = {name for name, value in found.encoder.net.named_parameters() if not torch.equal(value, before[name])}
@@ -109,7 +113,20 @@ def test_both_losses_meet_at_the_encoder_as_their_weighted_sum():
         gradients[weights] = found.encoder.net.body.layers[0].weight.grad.clone()
     joined = 0.6 * gradients[1.0, 0.0] + 0.4 * gradients[0.0, 1.0]
     assert gradients[0.0, 1.0].abs().max() > 0
+    assert not torch.allclose(gradients[0.0, 1.0], gradients[1.0, 0.0], rtol=0.1)
     assert torch.allclose(gradients[0.6, 0.4], joined, atol=1e-6)
+
+
+def test_the_encoder_ends_as_its_slow_average():
+    found = trainer()
+    kept = []
+    update = found.optimiser.step
+    found.optimiser.step = lambda: (update(), kept.append(found.encoder.net.body.layers[0].weight.detach().clone()))
+    found.run(Silent())
+    last = found.encoder.net.body.layers[0].weight
+    assert torch.equal(last, found.teacher.net.body.layers[0].weight)
+    assert not torch.equal(last, kept[-1])
+    assert (last - kept[-1]).norm() < (kept[0] - kept[-1]).norm()
 
 
 def test_equal_seeds_give_equal_results():
