@@ -14,6 +14,7 @@ from hierindex.head import unit
 from hierindex.index.config import IndexConfig
 from hierindex.index.native import kmeans, nearest
 from hierindex.index.nodes import Nodes
+from hierindex.linkage import Float64
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Int64
 
@@ -21,8 +22,6 @@ __all__ = ["WARD_BOUND", "cells", "decode_groups", "divide", "group_sums", "node
 
 WARD_BOUND = 10_000  # Ward takes time and memory with the square of the points: some seconds and 0.8 GB here
 _SAMPLE_PER_CELL = 64
-
-Float64 = NDArray[np.float64]
 
 
 def subtrees(rows: Float32, points: Float32, tree: Tree, n_leaves: int) -> tuple[Nodes, Int64]:

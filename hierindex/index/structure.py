@@ -14,6 +14,9 @@ from hierindex.vectors import Float32, Int64
 
 __all__ = ["full_tree", "top_tree"]
 
+_PIECE = 1_000  # rows in a part of a leaf that is too large for Ward
+_DEEPEST = 20  # so often k-means may divide what it has divided
+
 
 def full_tree(snapshot: Snapshot, points: Float32 | None = None) -> Tree:
     """The tree over the points that are there; its leaf i is the point of ``snapshot.live_rows[i]``.
@@ -21,6 +24,9 @@ def full_tree(snapshot: Snapshot, points: Float32 | None = None) -> Tree:
     Args:
         snapshot: at least one point.
         points: ``(n, p)`` ideal points of those rows; None takes the stored ones, which are the same.
+
+    Raises:
+        EmptyInputError: all points were deleted.
     """
     live = snapshot.live_rows
     if not len(live):
@@ -63,12 +69,14 @@ def top_tree(nodes: Nodes, leaves: Int64 | None = None) -> tuple[Tree, Int64]:
     return Tree.from_merges(np.array(merges, np.int64).reshape(-1, 2), np.array(heights)), kept
 
 
-def _decoded(points: Float32, kind: Decode, seed: int) -> Tree:
+def _decoded(points: Float32, kind: Decode, seed: int, depth: int = 0) -> Tree:
     """The decode of a leaf's points; one too large for Ward is divided first."""
     if kind is not Decode.WARD or len(points) <= WARD_BOUND or (points == points[0]).all():
         return decode(points, kind)
-    group = cells(points, -(-len(points) // 1_000), seed)
+    group = cells(points, -(-len(points) // _PIECE), seed)
+    if depth == _DEEPEST or not group.any():  # nearly equal points, of which k-means splits off few or none
+        group = np.arange(len(points), dtype=np.int64) // _PIECE
     counts, sums = group_sums(points, group, int(group.max()) + 1)
     members = [np.flatnonzero(group == g).astype(np.int64) for g in range(len(counts))]
-    inner = [_decoded(points[rows], kind, seed) for rows in members]
+    inner = [_decoded(points[rows], kind, seed, depth + 1) for rows in members]
     return Tree.join(decode_groups(counts, sums, kind), inner, members)
