@@ -68,10 +68,12 @@ def ranked(queries: Float32, rows: Float32, candidates: Int64, k: int, metric: M
     missing = ids < 0
     distances = metric.distances(values)
     distances[missing] = np.inf
-    level = (distances[:, 1:] == distances[:, :-1]) & (ids[:, 1:] < ids[:, :-1]) & ~missing[:, 1:]
-    for row in np.flatnonzero(level.any(axis=1)):
-        order = np.lexsort((ids[row], missing[row], distances[row]))
-        ids[row], distances[row] = ids[row, order], distances[row, order]
+    level = (distances[:, 1:] == distances[:, :-1]) & (ids[:, 1:] < ids[:, :-1])
+    if level.any():
+        level &= ~missing[:, 1:]
+        for row in np.flatnonzero(level.any(axis=1)):
+            order = np.lexsort((ids[row], missing[row], distances[row]))
+            ids[row], distances[row] = ids[row, order], distances[row, order]
     return ids, distances
 
 

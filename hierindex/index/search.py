@@ -85,8 +85,9 @@ def through_leaves(
         watch.lap("late rows")
     ids, distances = ranked(queries, rows, candidates, k, metric)
     watch.lap("exact distances")
-    short = np.flatnonzero(ids[:, min(k, allowed.count) - 1] < 0)
-    if len(short):
+    missing = ids[:, min(k, allowed.count) - 1] < 0
+    if missing.any():
+        short = np.flatnonzero(missing)
         ids[short], distances[short] = exactly(queries[short], rows, k, metric, allowed)
         watch.lap("missing results")
     return ids, distances

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -72,7 +73,7 @@ class OperatingPoints:
         A k between those measured takes the next larger one's setting; one above them all, the largest one's with
         probes and candidates in proportion.
         """
-        measured = sorted({point.k for point in self.points})
+        measured = self._measured_k
         if not measured:
             return None
         tuned = next((known for known in measured if known >= k), measured[-1])
@@ -83,6 +84,10 @@ class OperatingPoints:
         return OperatingPoint(
             k, point.beam * times, point.nprobe * times, point.candidates * times, point.recall, point.cost * times
         )
+
+    @cached_property
+    def _measured_k(self) -> list[int]:
+        return sorted({point.k for point in self.points})
 
     def stale(self, n_live: int, n_leaves: int) -> bool:
         """Whether the index has since grown by half, or a quarter of its leaves have split."""
