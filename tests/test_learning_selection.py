@@ -71,6 +71,19 @@ def test_takes_the_head_that_keeps_neighbours_together():
         assert picked.agreement >= best - 0.01
 
 
+def test_cost_decides_between_near_equals_only(monkeypatch):
+    x, _ = groups()
+    x -= x.mean(axis=0)
+    one = np.zeros((6, 2))
+    one[0, 0] = 1
+    for ball, disk, ward_wins in ((np.eye(6), one, True), (np.eye(6)[:, :2], np.eye(6)[:, :2], False)):
+        costs = iter([0.9, 0.5, 0.1])  # the circle is always cheaper
+        monkeypatch.setattr("hierindex.learning.selection.dasgupta_cost", lambda *_, costs=costs, **__: next(costs))
+        choice = choose_tree(x, linear_head(ball), linear_head(disk))
+        near = [s for s in choice.scores if s.agreement >= max(t.agreement for t in choice.scores) - 0.01]
+        assert (not choice.on_disk) == ward_wins == (len(near) == 1)
+
+
 def test_scores_are_told_and_repeat():
     x, _ = groups()
     heads = linear_head(np.eye(6)), linear_head(np.eye(6)[:, :2])

@@ -134,8 +134,9 @@ class TrainConfig:
     """How long and how fast the encoder learns.
 
     Attributes:
-        epochs: passes over the images; None: on a CPU 5000/sqrt(n), at most 60; on a GPU 90000/sqrt(n), at most 400;
-            more for small sets, so that there are 400 steps, but not above 200 (1,800 images on a CPU: 60, 10,000: 50).
+        epochs: passes over the images; None: on a CPU 5000/sqrt(n), at most 50; on a GPU 90000/sqrt(n), at most 400;
+            more for small sets, so that there are 400 steps, but not above 200 (1,800 or 10,000 images on a CPU: 50,
+            50,000: 22).
         batch_size: images in a step; None: 256, and 1024 on a GPU, halved until an epoch has 8 steps or a batch
             32 images.
         lr: largest learning rate for a batch of 256, scaled with the square root of the batch.

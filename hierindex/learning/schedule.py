@@ -65,7 +65,7 @@ def near_count(n: int, wanted: int) -> int:
 
 
 def _automatic_epochs(n: int, steps: int, *, gpu: bool) -> int:
-    per_root, most = (90_000, 400) if gpu else (5_000, 60)
+    per_root, most = (90_000, 400) if gpu else (5_000, 50)
     return max(min(int(per_root / math.sqrt(n)), most), min(math.ceil(400 / steps), 200))
 
 
