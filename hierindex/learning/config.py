@@ -199,7 +199,8 @@ class HeadConfig:
     Attributes:
         ball_dim: dimension of the ball that the tree is decoded from (the picture's is always 2).
         hidden: width of the hidden layer.
-        steps: steps on the finished latent vectors.
+        steps: steps on the finished latent vectors; None: 1,500, and for sets below that as many as there are rows,
+            but not fewer than 200.
         triplets: triplets in a step, drawn from the whole set.
         lr: largest learning rate.
         sample: how many of the latents are used where there are more (their neighbours take quadratic time).
@@ -207,14 +208,16 @@ class HeadConfig:
 
     ball_dim: int = 16
     hidden: int = 128
-    steps: int = 1_500
+    steps: int | None = None
     triplets: int = 4_096
     lr: float = 1e-3
     sample: int = 50_000
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "steps", "triplets", "sample"):
+        for name in ("hidden", "triplets", "sample"):
             positive(getattr(self, name), f"head.{name}")
+        if self.steps is not None:
+            positive(self.steps, "head.steps")
         if positive(self.ball_dim, "head.ball_dim") < 2:
             raise InputError("head.ball_dim should be at least 2; found 1; on a line there is no tree")
         _above_zero(self.lr, "head.lr")

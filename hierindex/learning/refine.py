@@ -13,7 +13,7 @@ from hierindex.learning.config import LearnConfig
 from hierindex.learning.head_module import HeadModule, principal_axes
 from hierindex.learning.history import HeadFit
 from hierindex.learning.neighbours import nearest
-from hierindex.learning.schedule import annealed, near_count, rate
+from hierindex.learning.schedule import annealed, head_steps, near_count, rate
 from hierindex.learning.tree_loss import centred, similarity, tree_loss
 from hierindex.learning.triplets import sample_triplets
 from hierindex.progress import Progress
@@ -101,7 +101,7 @@ def check_finite(loss: Tensor, where: str, lower: str) -> float:
 
 def _fit(head: HeadModule, target: Target, generator: torch.Generator, progress: Progress) -> HeadFit:
     config, dim, began = target.config.head, head.linear.shape[1], time.perf_counter()
-    steps = config.steps if len(target.latent) >= 3 else 0
+    steps = head_steps(len(target.latent), config.steps)
     progress.stage(f"tree, {dim} dimensions", steps)
     held = target.triplets(config.triplets, generator)
     before = _held_loss(head, target, held)

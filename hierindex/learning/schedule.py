@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hierindex.learning.config import TrainConfig
 
-__all__ = ["Plan", "annealed", "near_count", "plan", "rate"]
+__all__ = ["Plan", "annealed", "head_steps", "near_count", "plan", "rate"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,18 @@ def near_count(n: int, wanted: int) -> int:
         (10, 4)
     """
     return min(wanted, max(1, n // 10))
+
+
+def head_steps(n: int, wanted: int | None) -> int:
+    """How many steps a head is fitted with to n rows; see `HeadConfig`. Of two rows there are no triplets.
+
+    Example:
+        >>> head_steps(40, None), head_steps(800, None), head_steps(10_000, None)
+        (200, 800, 1500)
+    """
+    if n < 3:
+        return 0
+    return wanted or min(max(n, 200), 1_500)
 
 
 def _automatic_epochs(n: int, steps: int, *, gpu: bool) -> int:
