@@ -1,6 +1,7 @@
 # make demo    set up, then watch images become a tree and an index (IMAGES=folder for your own; OUT=where pictures go)
 # make test    set up, then every check and every test
-# make bench   the measurements behind the README's numbers (needs ../shared/data)
+# make bench   the measurements behind the README's numbers (needs ../shared/data), and its tables from them
+# make pictures  the README's pictures, drawn by the demo
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -8,7 +9,7 @@ OUT    ?= demo-out
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check bench readme clean
+.PHONY: demo test check bench readme pictures clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hierindex needs Python 3.11 or newer; set PYTHON=")'
@@ -33,6 +34,11 @@ bench: $(READY)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(RUN) -m benchmarks.first_cifar100
 	$(RUN) -m benchmarks.readme
+
+pictures: demo
+	mkdir -p docs/pictures
+	cp $(OUT)/disk.png docs/pictures/digits-disk.png
+	cp $(OUT)/dendrogram.png docs/pictures/digits-dendrogram.png
 
 readme: $(READY)
 	$(RUN) -m benchmarks.readme

@@ -29,7 +29,7 @@ def say(message: str) -> None:
 
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     """A titled table; numbers are right-aligned."""
-    shown = Table(title=title, title_justify="left", header_style="bold")
+    shown = Table(title=title, title_justify="left", header_style="bold", show_header=any(columns))
     for at, column in enumerate(columns):
         numeric = bool(rows) and isinstance(rows[0][at], (int, float))
         shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
