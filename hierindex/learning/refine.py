@@ -20,7 +20,7 @@ from hierindex.progress import Progress
 
 __all__ = ["Target", "check_finite", "fit_heads", "pair_weights"]
 
-_TABLE = 4_096
+_TABLE = 10_000  # rows: 400 MB of similarities, looked up instead of computed at every step
 
 
 def fit_heads(latent: Tensor, config: LearnConfig, progress: Progress) -> tuple[list[HeadModule], list[HeadFit]]:
