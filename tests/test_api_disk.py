@@ -60,7 +60,7 @@ def test_images_are_encoded_alike_after_opening(image_index, digits, tmp_path):
     opened = HierIndex.open(tmp_path / "i.index")
     np.testing.assert_array_equal(opened.encode(digits), image_index.encode(digits))
     assert answers(opened, digits[100:]) == answers(image_index, digits[100:])
-    assert opened.history == image_index.history
+    assert opened.training == image_index.training
     assert opened.info()["tree"] == image_index.info()["tree"]
 
 

@@ -29,7 +29,7 @@ def test_the_leaves_and_the_training_are_drawn_as_they_are(image_index):
     heights = [bar.get_height() for bar in plots.leaves(image_index).axes[0].patches]
     assert heights == sorted(image_index.leaf_sizes().tolist(), reverse=True)
     contrast = plots.training(image_index).axes[0].lines[0].get_ydata()
-    np.testing.assert_array_equal(contrast, [epoch.contrast for epoch in image_index.history.epochs])
+    np.testing.assert_array_equal(contrast, [epoch.contrast for epoch in image_index.training.epochs])
 
 
 def test_points_stand_on_the_boundary_in_leaf_order_and_nodes_inside(image_index):

@@ -58,7 +58,7 @@ def from_images(
     checkpoint = None if options.checkpoint is None else Path(options.checkpoint)
     learned = learn_images(source, config.learn, timed, checkpoint, options.module)
     about = {"images": {"shape": list(source.shape), "skipped": list(source.skipped)}}
-    return _laid_out(learned, Metric.COSINE, chosen, table, config, timed, about)
+    return _laid_out(learned, Metric.COSINE, chosen, table, config, timed, about, options.module)
 
 
 def from_vectors(
@@ -79,15 +79,13 @@ def from_vectors(
     return _laid_out(learned, metric, chosen, table, config, timed, {})
 
 
-def new_points(
-    points: object, ids: ArrayLike | None, payload: object, on_error: str, view: View, way: Encoding
-) -> NewRows:
+def new_points(points: object, ids: ArrayLike | None, payload: object, on_error: str, view: View) -> NewRows:
     """Points on their way into an index: encoded, named, and placed on the ball by the head.
 
     Raises:
         InputError: and its kinds, for whatever does not fit the index.
     """
-    taken = view.snapshot.ids
+    taken, way = view.snapshot.ids, view.encoding
     if way.are_vectors(points):
         rows = way.vectors(points, "points")
         chosen = as_ids(ids, len(rows), start=_next_id(view)) if ids is not None or not taken.of_strings else None
@@ -123,6 +121,7 @@ def _laid_out(
     config: BuildConfig,
     timed: Timed,
     about: dict[str, Any],
+    module: nn.Module | None = None,
 ) -> View:
     timed.stage("choose the tree", 1)
     rows: Float32 = learned.latent
@@ -145,7 +144,7 @@ def _laid_out(
     about["history"] = learned.history.to_json()
     about["learn"] = config.learn.to_json()
     about["seconds"] = timed.seconds()
-    return View(snapshot, model)
+    return View(snapshot, model, Encoding(model, metric, rows.shape[1], module))
 
 
 def _kept_ids(ids: ArrayLike | None, source: ImageSource, *, start: int, strings: bool | None = None) -> Ids | None:

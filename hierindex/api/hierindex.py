@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,7 +14,6 @@ from numpy.typing import ArrayLike
 from hierindex.api import build as building
 from hierindex.api import persist
 from hierindex.api.config import BuildConfig
-from hierindex.api.encoding import Encoding
 from hierindex.api.reader import Reader
 from hierindex.api.shown import shown
 from hierindex.api.view import View
@@ -22,6 +22,7 @@ from hierindex.index import updates
 from hierindex.index.compare import Measured, against_flat
 from hierindex.index.explain import Explanation
 from hierindex.index.filters import Filter
+from hierindex.index.snapshot import Snapshot
 from hierindex.results import Hits
 from hierindex.storage import Store
 from hierindex.vectors import Float32, Ids, Metric, as_ids, positive
@@ -49,11 +50,11 @@ class HierIndex(Reader):
     """
 
     def __init__(self, view: View, *, encoder: nn.Module | None = None, store: Store | None = None) -> None:
+        """Use `build`, `from_vectors` or `open`."""
         self._view = view
         self._store = store
         self._module = encoder
         self._writer = threading.RLock()
-        self._encoding = self._new_encoding(view)
 
     # ---- making and opening
 
@@ -81,7 +82,7 @@ class HierIndex(Reader):
             path: save there as well; later changes are then committed there.
             encoder: a network of the caller's, ``(n, c, h, w)`` float to ``(n, d)``; it is fine-tuned, or kept as it
                 is with ``LearnConfig(encoder=EncoderConfig(freeze=True))``.
-            checkpoint: a folder for the state of the training after each epoch; the same call goes on from there.
+            checkpoint: a file for the state of the training after each epoch; the same call goes on from there.
             progress: show bars on standard error.
 
         Raises:
@@ -94,8 +95,8 @@ class HierIndex(Reader):
         target = persist.free_path(path)
         with shown(progress) as bars:
             options = building.ImageOptions(config or BuildConfig(), encoder, checkpoint)
-            index = cls(building.from_images(images, ids, payload, options, bars), encoder=encoder)
-        return index._saved_to(target)
+            view = building.from_images(images, ids, payload, options, bars)
+        return cls(view, encoder=encoder)._saved_to(target)
 
     @classmethod
     def from_vectors(
@@ -144,7 +145,7 @@ class HierIndex(Reader):
             CorruptIndexError: parts are missing or damaged. StorageError: there is no such version.
         """
         store = Store.open(Path(path), version=version)
-        return cls(persist.view_of(store.load()), encoder=encoder, store=store)
+        return cls(persist.view_of(store.load(), encoder), encoder=encoder, store=store)
 
     def save(self, path: Path_, *, overwrite: bool = False) -> None:
         """Write the index to a folder and stay with it: later changes are committed there.
@@ -171,9 +172,8 @@ class HierIndex(Reader):
             if store.latest() == store.version:
                 return False
             newest = Store.open(store.path)
-            view = persist.view_of(newest.load())
-            self._encoding = self._new_encoding(view)
-            self._store, self._view = newest, view
+            self._view = persist.view_of(newest.load(), self._module)
+            self._store = newest
             return True
 
     # ---- searching
@@ -207,9 +207,9 @@ class HierIndex(Reader):
         Example:
             ``index.search("query.png", k=5, filter=pyarrow.compute.field("price") < 20)``
         """
-        view, encoding = self._view, self._encoding
+        view = self._view  # one state for the whole of the search, whatever a writer does meanwhile
         mask = None if filter is None else view.snapshot.mask(filter)
-        q = encoding.query(query)
+        q = view.encoding.query(query)
         return view.hits(*view.snapshot.search(q, positive(k, "k"), recall=recall, nprobe=nprobe, mask=mask))
 
     def explain(self, query: object, k: int = 10, *, recall: float = 0.95) -> Explanation:
@@ -218,10 +218,11 @@ class HierIndex(Reader):
         Raises:
             InputError: as for `search`, or more than one query.
         """
-        q = self._encoding.query(query)
+        view = self._view
+        q = view.encoding.query(query)
         if len(q) != 1:
             raise InputError(f"query should be one vector or image to explain; found {len(q)}")
-        return self._view.snapshot.explain(q, positive(k, "k"), recall=recall)
+        return view.snapshot.explain(q, positive(k, "k"), recall=recall)
 
     def compare_with_flat(self, queries: object = None, *, k: int = 10, limit: int = 1_000) -> list[Measured]:
         """Recall and latency beside flat FAISS over the same vectors, measured now, the two by turns.
@@ -237,7 +238,7 @@ class HierIndex(Reader):
         view, own = self._view, None
         if queries is None:
             own = np.random.default_rng(0).permutation(view.rows)[:limit]
-        q = view.snapshot.rows[own] if own is not None else self._encoding.query(queries)[:limit]
+        q = view.snapshot.rows[own] if own is not None else view.encoding.query(queries)[:limit]
         return against_flat(view.snapshot, q, positive(k, "k"), itself=own)
 
     def encode(self, images: object) -> Float32:
@@ -246,7 +247,7 @@ class HierIndex(Reader):
         Raises:
             NoEncoderError: the index holds no encoder. InputError: images that cannot be read or do not fit.
         """
-        return self._encoding.query(images)
+        return self._view.encoding.query(images)
 
     # ---- changing it
 
@@ -275,9 +276,8 @@ class HierIndex(Reader):
         """
         with self._writer:
             view = self._view
-            new = building.new_points(points, ids, payload, on_error, view, self._encoding)
-            changed = updates.add(view.snapshot, new.rows, new.ids, new.points, new.payload)
-            self._publish(View(changed, view.model), added=new.ids)
+            new = building.new_points(points, ids, payload, on_error, view)
+            self._publish(updates.add(view.snapshot, new.rows, new.ids, new.points, new.payload), added=new.ids)
             return new.ids
 
     def delete(self, ids: ArrayLike) -> int:
@@ -288,29 +288,22 @@ class HierIndex(Reader):
             StorageError: as for `add`.
         """
         with self._writer:
-            view = self._view
             array = np.atleast_1d(np.asarray(ids))
+            if not array.size:
+                return 0
             gone = as_ids(array, len(array))
-            self._publish(View(updates.delete(view.snapshot, gone), view.model), deleted=gone)
+            self._publish(updates.delete(self._view.snapshot, gone), deleted=gone)
             return len(gone)
 
     # ---- inside
 
-    def _publish(self, view: View, *, added: Ids | None = None, deleted: Ids | None = None) -> None:
+    def _publish(self, snapshot: Snapshot, *, added: Ids | None = None, deleted: Ids | None = None) -> None:
         """Commit first, show then: a failed commit leaves this index as it was."""
         if self._store is not None:
-            persist.commit(self._store, self._view, view, added, deleted)
-        self._view = view
-
-    def _new_encoding(self, view: View) -> Encoding:
-        return Encoding(view.model, view.snapshot.metric, view.snapshot.rows.shape[1], self._module)
+            persist.commit(self._store, self._view.snapshot, snapshot, added, deleted)
+        self._view = replace(self._view, snapshot=snapshot)
 
     def _saved_to(self, path: Path | None) -> Self:
         if path is not None:
             self.save(path)
         return self
-
-    def _required_store(self, verb: str) -> Store:
-        if self._store is None:
-            raise InputError(f"{verb} should come after save or open; this index was never saved")
-        return self._store

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hierindex.api.encoding import Encoding
 from hierindex.api.model import Model
 from hierindex.api.view import View
 from hierindex.errors import CorruptIndexError, InputError, StorageError
@@ -15,6 +16,9 @@ from hierindex.index.snapshot import Snapshot
 from hierindex.index.tables import NewRows
 from hierindex.storage import Contents, Points, Store, TreeFile
 from hierindex.vectors import Ids, Int64, Metric
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["commit", "contents_of", "free_path", "view_of"]
 
@@ -38,8 +42,8 @@ def contents_of(view: View) -> Contents:
     return Contents(_points(view.snapshot, view.rows), _tree_file(view.snapshot), view.model.to_file())
 
 
-def view_of(contents: Contents) -> View:
-    """The view that was stored.
+def view_of(contents: Contents, module: nn.Module | None = None) -> View:
+    """The view that was stored; ``module`` is the caller's own network, where the index was built with one.
 
     Raises:
         CorruptIndexError: the parts do not fit together.
@@ -65,16 +69,15 @@ def view_of(contents: Contents) -> View:
         metric=metric,
         state=state,
     )
-    return View(snapshot, model)
+    return View(snapshot, model, Encoding(model, metric, points.rows.shape[1], module))
 
 
-def commit(store: Store, before: View, after: View, added: Ids | None, deleted: Ids | None) -> None:
-    """Publish what changed from one view to the next, as one version.
+def commit(store: Store, old: Snapshot, new: Snapshot, added: Ids | None, deleted: Ids | None) -> None:
+    """Publish what changed from one snapshot to the next, as one version.
 
     Raises:
         StorageError: it could not be written, or another writer was first; the store is as before.
     """
-    old, new = before.snapshot, after.snapshot
     points = None if added is None else _points(new, new.ids.rows_of(added))
     moved = new.nodes is not old.nodes or new.tuned is not old.tuned or new.packed is not old.packed
     store.commit(added=points, deleted=deleted, tree=_tree_file(new) if moved else None)

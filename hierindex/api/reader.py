@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 
 from hierindex.api.describe import describe
 from hierindex.api.view import Branch, View
+from hierindex.errors import InputError
 from hierindex.learning.history import History
-from hierindex.storage import Store
+from hierindex.storage import Store, Version
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Ids, Int64, Metric, positive
 
@@ -64,9 +65,17 @@ class Reader:
         return self._store.version if self._store else None
 
     @property
-    def history(self) -> History:
+    def training(self) -> History:
         """The record of the learning: losses, gradient norms and view consistency by epoch, then the heads' fits."""
         return History.from_json(self._view.model.about["history"])
+
+    def history(self) -> list[Version]:
+        """The versions on disk up to the one this index stands at, newest first; `HierIndex.open` takes their numbers.
+
+        Raises:
+            InputError: the index was never saved.
+        """
+        return self._required_store("history").history()
 
     def vectors(self, ids: ArrayLike | None = None) -> Float32:
         """Stored vectors ``(n, d)`` float32 of some ids, or of all; of unit length for cosine.
@@ -135,3 +144,8 @@ class Reader:
     def to_arrow(self) -> pa.Table:
         """All points as a typed table: id, leaf, vector (a list of float32) and the payload columns."""
         return self._view.to_arrow()
+
+    def _required_store(self, verb: str) -> Store:
+        if self._store is None:
+            raise InputError(f"{verb} should come after save or open; this index was never saved")
+        return self._store

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from hierindex.api.encoding import Encoding
 from hierindex.api.model import Model
 from hierindex.errors import InputError
 from hierindex.index.snapshot import Snapshot
@@ -46,10 +47,11 @@ class Branch:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A snapshot and the model that placed its points."""
+    """A snapshot, the model that placed its points, and the way from queries to its vectors."""
 
     snapshot: Snapshot
     model: Model
+    encoding: Encoding
 
     @cached_property
     def rows(self) -> Int64:

@@ -62,7 +62,7 @@ def build(
     image_size: Annotated[int | None, typer.Option(help="Bring all images to this many pixels a side.")] = None,
     mode: Annotated[str | None, typer.Option(help="L (grey) or RGB: convert all images.")] = None,
     on_error: Annotated[str, typer.Option(help="raise, or skip unreadable images.")] = "raise",
-    checkpoint: Annotated[Path | None, typer.Option(help="Keep the training's state here, and go on from it.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="A file for the training's state, to go on from.")] = None,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     quiet: Quiet = False,
     as_json: Json = False,

@@ -79,7 +79,7 @@ def training(index: HierIndex) -> Figure:
         MissingExtraError: matplotlib is not installed.
         InputError: nothing was trained epoch by epoch (an index of ready vectors).
     """
-    epochs = index.history.epochs
+    epochs = index.training.epochs
     if not epochs:
         raise InputError("training should have been recorded; this index was built from vectors, or a frozen encoder")
     figure = figure_of(15, 3.2)
