@@ -9,18 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hierindex.errors import DuplicateIdError, EmptyInputError, InputError
 
-__all__ = ["Float32", "Ids", "Int64", "Metric", "as_ids", "as_labels", "as_vectors", "positive"]
+__all__ = ["Float32", "Ids", "Int64", "Metric", "as_ids", "as_labels", "as_vectors", "member", "positive"]
 
+Member = TypeVar("Member", bound=Enum)
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Ids = NDArray[np.int64] | NDArray[np.object_]
+
+
+def member(kind: type[Member], value: object, name: str) -> Member:
+    """The member of an enum that has this value, or is it.
+
+    Raises:
+        InputError: there is none; the message lists those there are.
+
+    Example:
+        >>> member(Metric, "ip", "metric")
+        <Metric.IP: 'ip'>
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(repr(each.value) for each in kind)
+        raise InputError(f"{name} should be one of {known}; found {value!r}") from None
 
 
 class Metric(Enum):
@@ -46,11 +64,7 @@ class Metric(Enum):
             >>> Metric.parse("l2")
             <Metric.L2: 'l2'>
         """
-        try:
-            return cls(metric)
-        except ValueError:
-            names = ", ".join(repr(m.value) for m in cls)
-            raise InputError(f"metric should be one of {names}; found {metric!r}") from None
+        return member(cls, metric, "metric")
 
     @property
     def by_product(self) -> bool:

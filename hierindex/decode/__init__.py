@@ -14,7 +14,7 @@ from hierindex.decode.ward import WARD_LIMIT, ward_tree
 from hierindex.errors import EmptyInputError, InputError
 from hierindex.linkage import Float64
 from hierindex.tree import Tree
-from hierindex.vectors import Float32
+from hierindex.vectors import Float32, member
 
 __all__ = ["WARD_LIMIT", "Decode", "ball_points", "decode", "klein_to_poincare", "tree_points"]
 
@@ -42,11 +42,7 @@ class Decode(Enum):
             >>> Decode.parse("circle-ward")
             <Decode.CIRCLE_WARD: 'circle-ward'>
         """
-        try:
-            return cls(kind)
-        except ValueError:
-            names = ", ".join(repr(each.value) for each in cls)
-            raise InputError(f"decode should be one of {names}; found {kind!r}") from None
+        return member(cls, kind, "decode")
 
 
 def decode(points: Float32, kind: Decode, weights: ArrayLike | None = None) -> Tree:

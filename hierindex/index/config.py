@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Self
 
 from hierindex.errors import InputError
-from hierindex.vectors import positive
+from hierindex.vectors import member, positive
 
 __all__ = ["IndexConfig", "LeafScan"]
 
@@ -32,11 +32,7 @@ class LeafScan(Enum):
         Raises:
             InputError: no scan has that name.
         """
-        try:
-            return cls(scan)
-        except ValueError:
-            names = ", ".join(repr(known.value) for known in cls)
-            raise InputError(f"leaf_scan should be one of {names}; found {scan!r}") from None
+        return member(cls, scan, "leaf_scan")
 
     def resolve(self, dim: int) -> LeafScan:
         """``FLAT`` or ``PQ`` for rows of ``dim`` dimensions.

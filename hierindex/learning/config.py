@@ -11,8 +11,8 @@ from enum import Enum
 from typing import Any, Self
 
 from hierindex.errors import InputError
-from hierindex.learning.jsonable import from_json, parse, to_json
-from hierindex.vectors import positive
+from hierindex.learning.jsonable import from_json, to_json
+from hierindex.vectors import member, positive
 
 __all__ = [
     "EncoderConfig",
@@ -65,7 +65,7 @@ class EncoderConfig:
     freeze: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", parse(EncoderName, self.name, "encoder.name"))
+        object.__setattr__(self, "name", member(EncoderName, self.name, "encoder.name"))
         if self.pretrained and self.name is EncoderName.SMALL:
             raise InputError("encoder.pretrained should go with name='resnet18'; the small network has no such weights")
 
@@ -248,7 +248,7 @@ class LearnConfig:
     precision: Precision = Precision.AUTO
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "precision", parse(Precision, self.precision, "precision"))
+        object.__setattr__(self, "precision", member(Precision, self.precision, "precision"))
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise InputError(f"seed should be an integer of at least 0; found {self.seed!r}")
 

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from hierindex.errors import InputError
+from hierindex.vectors import member
 
 __all__ = ["from_json", "to_json"]
 
@@ -59,18 +60,5 @@ def _value(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401
     if isinstance(hint, type) and is_dataclass(hint):
         return from_json(hint, value, where)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return parse(hint, value, where)
+        return member(hint, value, where)
     return value
-
-
-def parse(kind: type[Enum], value: object, where: str) -> Enum:
-    """The member of an enum with that value.
-
-    Raises:
-        InputError: there is none.
-    """
-    try:
-        return kind(value)
-    except ValueError:
-        names = ", ".join(repr(member.value) for member in kind)
-        raise InputError(f"{where} should be one of {names}; found {value!r}") from None
