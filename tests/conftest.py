@@ -1,12 +1,19 @@
 """Small things that many tests share. Everything is learned in a second: what is tested here are laws, not quality."""
 
+import os
+
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from hierindex import BuildConfig, HierIndex
 from hierindex.learning.config import HeadConfig, LearnConfig, TrainConfig
+
+# no test keeps a clock; in CI the same examples are drawn every time, elsewhere new ones are looked for
+settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("ours")
 
 QUICK = BuildConfig(learn=LearnConfig(training=TrainConfig(epochs=2, batch_size=32), head=HeadConfig(steps=20)))
 

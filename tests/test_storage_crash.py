@@ -215,7 +215,9 @@ def test_the_second_of_two_writers_hears_of_a_conflict(tmp_path: Path) -> None:
         {"deleted": np.array([3])},
         {"tree": tree_of(4, seed=2)},
     ):
-        with pytest.raises(ConflictError, match="another writer committed first; open it again and repeat"):
+        with pytest.raises(
+            ConflictError, match=r"another writer committed first; refresh \(or open it again\) and repeat"
+        ):
             two.commit(**change)  # type: ignore[arg-type]
         assert files_under(tmp_path) == before
     assert two.version == 0
