@@ -81,6 +81,7 @@ def _trees(result: dict[str, Any]) -> str:
 
 def _circumstances(result: dict[str, Any]) -> str:
     built, machine, features = result["built"], result["machine"], result["features"]
+    total = sum(built["built"]["seconds"].values())
     seconds = ", ".join(f"{name} {value:.0f} s" for name, value in built["built"]["seconds"].items() if value >= 1)
     knn = "; ".join(
         f"{name}: {scores['knn10_coarse']:.3f} (20 superclasses), {scores['knn10_fine']:.3f} (100 classes)"
@@ -89,7 +90,7 @@ def _circumstances(result: dict[str, Any]) -> str:
     return (
         f"Measured {result['date']} at commit {result['commit']} by `{result['script']}` on {machine['cores']} shared "
         f"cores of {machine['cpu']}, {machine['memory_gib']} GiB; seed {result['seed']}; {result['data']}. Building "
-        f"took {built['command_seconds']:.0f} s ({seconds}). 10-NN accuracy on unseen images: {knn}.\n"
+        f"took {total:.0f} s ({seconds}). 10-NN accuracy on unseen images: {knn}.\n"
     )
 
 
