@@ -51,7 +51,7 @@ class IndexConfig:
     """What the index room may be told; the defaults suit most sets.
 
     Attributes:
-        flat_below: up to so many live rows every search scans them all (exact, and faster than a descent).
+        flat_below: up to so many live rows every search scans them all, so that small sets lose nothing.
         n_leaves: how many leaves to cut; None takes the square root of the number of rows, rounded.
         leaf_scan: how leaves are scanned, see `LeafScan`.
         split_factor: a leaf above so many times the wanted size (rows / leaves) splits when rows arrive in it.
