@@ -1,11 +1,13 @@
 """The command line, run as a user runs it."""
 
 import json
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hierindex import HierIndex, __version__
 from hierindex.cli import main
@@ -97,7 +99,22 @@ def test_errors_are_one_line_and_an_exit_code(words, code, message, saved, photo
     assert got == code
     assert out == ""
     assert "Traceback" not in err
-    assert __import__("re").search(message, err.replace("\n", " ")), err
+    assert re.search(message, err.replace("\n", " ")), err
+
+
+def test_the_demo_takes_a_folder_of_whatever_images(photos, tmp_path, capsys):
+    Image.new("RGB", (30, 20), "red").save(photos / "odd" / "large.png")
+    (photos / "odd" / "broken.png").write_bytes(b"no picture")
+    code, out, err = run(capsys, "demo", photos, "--out", tmp_path / "out", "--epochs", 1)
+    assert code == 0, err
+    assert "bringing all images to 64 pixels" in err
+    assert "broken.png" in err
+    assert "The tree beside the labels that were held back" in out  # the names of the sub-folders
+    wanted = re.search(r"the\s+first\s+hit\s+should\s+be\s+(\d+)", out)
+    assert re.search(rf"│ 1 │\s+{wanted[1]} │", out)
+    for picture in ("disk.png", "dendrogram.png", "training.png"):
+        assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")
+    assert len(HierIndex.open(tmp_path / "out" / "demo.index")) == 35
 
 
 def test_every_command_shows_an_example(capsys):

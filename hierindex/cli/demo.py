@@ -16,7 +16,7 @@ from hierindex.api import BuildConfig, HierIndex
 from hierindex.cli import comparing
 from hierindex.cli.output import OUT, say, table
 from hierindex.decode import Decode, decode
-from hierindex.errors import EmptyInputError, need
+from hierindex.errors import EmptyInputError, ImageError, need
 from hierindex.head import unit
 from hierindex.learning.config import LearnConfig, TrainConfig
 from hierindex.metrics import dendrogram_purity, knn_accuracy, nmi
@@ -26,6 +26,7 @@ from hierindex.vectors import Int64
 __all__ = ["run"]
 
 Pixels = NDArray[np.uint8]
+MIXED = 64  # pixels a side where the caller's images differ in size and nobody chose one
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,14 @@ def _own(folder: Path, image_size: int | None) -> Pictures:
     """The images of a folder; the names of its sub-folders, where it has several, are the labels held back."""
     from hierindex.learning.sources import open_images
 
-    source = open_images(folder, image_size=image_size, on_error="skip")
+    try:
+        source = open_images(folder, image_size=image_size, on_error="skip")
+    except ImageError as error:
+        if image_size is not None:
+            raise
+        say(f"{error}")
+        say(f"bringing all images to {MIXED} pixels and RGB; --image-size chooses another size")
+        source = open_images(folder, image_size=MIXED, mode="RGB", on_error="skip")
     if len(source) < 20:
         raise EmptyInputError(f"the demo should have at least 20 images; found {len(source)} in {folder}")
     for name in source.skipped:

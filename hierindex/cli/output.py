@@ -24,7 +24,7 @@ def show_json(value: object) -> None:
 
 def say(message: str) -> None:
     """A line for the person at the terminal."""
-    ERR.print(message, highlight=False)
+    ERR.print(message, highlight=False, soft_wrap=True)
 
 
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> None:

@@ -95,6 +95,7 @@ def training(index: HierIndex) -> Figure:
             axes.plot(range(1, len(values) + 1), [np.nan if v is None else v for v in values], label=label)
         axes.set(title=title, xlabel="epoch", xlim=(1, max(2, len(epochs))))
         if len(lines) > 1:
-            axes.set_yscale("log")
+            if any(epoch.tree_norm for epoch in epochs):  # none before the joint part, and a log axis needs some
+                axes.set_yscale("log")
             axes.legend(frameon=False)
     return figure
