@@ -52,6 +52,7 @@ def main() -> None:
         result = about(__file__, seed=args.seed, data=f"cifar100 train[:{args.images}], queries test[:{args.queries}]")
         result["built"] = built
         result["search"] = searched(index, asked)
+        result["command_line_search"] = by_command(path, test, index, asked)
         result["trees"], result["features"] = judged(index, train, test, asked, args.seed)
         result["bigann10k"] = bigann(args.seed)
     write("first-cifar100", result)
@@ -72,6 +73,16 @@ def command(words: list[str]) -> str:
     """The output of one hierindex command."""
     done = subprocess.run([sys.executable, "-m", "hierindex", *words], stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout
+
+
+def by_command(path: Path, test: Path, index: HierIndex, asked: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """The same queries asked by the command line: seconds from start to end, and whether it finds the same ids."""
+    start = time.perf_counter()
+    words = ["search", str(path), str(test), "--limit", str(len(asked)), "-k", "10", "--json"]
+    found = [[hit["id"] for hit in hits] for hits in json.loads(command(words))]
+    seconds = time.perf_counter() - start
+    same = found == index.search(asked, k=10).ids.tolist()
+    return {"queries": len(found), "seconds": seconds, "same_ids_as_in_process": same}
 
 
 def searched(index: HierIndex, asked: np.ndarray[Any, Any]) -> dict[str, Any]:

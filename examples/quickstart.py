@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 from hierindex import HierIndex
 
 images = (load_digits().images * 255 / 16).astype(np.uint8)  # (1797, 8, 8), no labels
-index = HierIndex.build(images[:1500], path="digits.index")  # learns encoder and tree: about a minute on two cores
+index = HierIndex.build(images[:1500], path="digits.index")  # learns encoder and tree: a minute or two on two cores
 hits = index.search(images[1500], k=5, recall=0.95)  # ids, true distances, leaves: (1, 5) each
 print(hits.ids, hits.distances)
 print(index.path(hits.ids[0, 0]))  # the nodes from the root to the leaf that holds the best hit
