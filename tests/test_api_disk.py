@@ -11,9 +11,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from hierindex import BuildConfig, HierIndex
-from hierindex.errors import ConflictError, DuplicateIdError, NoEncoderError, StorageError, UnknownIdError
+from hierindex.errors import ConflictError, DuplicateIdError, InputError, NoEncoderError, StorageError, UnknownIdError
 from hierindex.index.config import IndexConfig
 from hierindex.storage import Store
 
@@ -145,6 +146,18 @@ def test_added_images_are_found_at_once_and_after_opening(digits, quick, tmp_pat
     assert index.add(digits[60:70]).tolist() == list(range(60, 70))
     for state in (index, HierIndex.open(tmp_path / "d.index")):
         assert state.search(digits[60:70], k=1).ids[:, 0].tolist() == list(range(60, 70))
+
+
+def test_images_that_are_not_square_and_single_ones_are_added(quick, tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (40, 12, 20, 3), dtype=np.uint8)
+    index = HierIndex.build(images[:30], config=quick, progress=False)
+    assert index.add(images[30:38]).tolist() == list(range(30, 38))
+    assert index.add(images[38]).tolist() == [38]
+    Image.fromarray(images[39]).save(tmp_path / "last.png")
+    assert index.add(tmp_path / "last.png").tolist() == [39]  # numbers go on where the others are numbers
+    assert index.search(images, k=1).ids[:, 0].tolist() == list(range(40))
+    with pytest.raises(InputError, match=r"\(12, 20, 3\)"):
+        index.add(images[:2, :, :12])
 
 
 def test_file_names_are_ids(photos, quick, tmp_path, digits):

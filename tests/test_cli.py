@@ -37,6 +37,10 @@ def test_from_a_folder_to_answers(photos, tmp_path, capsys):
     code, out, _ = run(capsys, "search", path, photos / "even" / "004.png", "-k", 3, "--json")
     (found,) = json.loads(out)
     assert (code, len(found), found[0]["id"]) == (0, 3, "even/004.png")
+    _, out, _ = run(capsys, "search", path, photos, "--limit", 5, "-k", 1, "--json")
+    assert [hits[0]["id"] for hits in json.loads(out)] == sorted(HierIndex.open(path).ids)[:5]
+    code, out, _ = run(capsys, "bench", path, "--queries", photos, "--limit", 5, "--json")
+    assert code == 0
     code, out, _ = run(capsys, "delete", path, "even/004.png", "--json")
     assert json.loads(out) == {"deleted": 1, "points": 39, "version": 1}
     code, out, _ = run(capsys, "add", path, photos / "even" / "004.png", "--json")

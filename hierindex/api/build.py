@@ -91,14 +91,10 @@ def new_points(points: object, ids: ArrayLike | None, payload: object, on_error:
         chosen = as_ids(ids, len(rows), start=_next_id(view)) if ids is not None or not taken.of_strings else None
         table = as_payload(payload, len(rows))
     else:
-        shape = way.encoder.shape
-        config = BuildConfig(image_size=shape[0], image_mode={1: "L", 3: "RGB"}.get(shape[2]), on_error=on_error)
-        source = as_source(points, config)
+        source = _fitting_source(points, way.encoder.shape, on_error)
         rows = way.source(source)
-        chosen, table = (
-            _kept_ids(ids, source, start=_next_id(view), strings=taken.of_strings),
-            _kept_payload(payload, source),
-        )
+        chosen = _kept_ids(ids, source, start=_next_id(view), strings=taken.of_strings)
+        table = _kept_payload(payload, source)
     if chosen is None:
         raise InputError("ids should be given: those of this index are strings, and the points have no names")
     return NewRows(rows, chosen, view.model.points(rows), table)
@@ -111,6 +107,19 @@ def as_source(images: object, config: BuildConfig) -> ImageSource:
     from hierindex.learning.sources import open_images
 
     return open_images(images, image_size=config.image_size, mode=config.image_mode, on_error=config.on_error)
+
+
+def _fitting_source(images: object, shape: tuple[int, int, int], on_error: str) -> ImageSource:
+    """The images in the shape that the encoder was trained on: arrays must have it, files are brought to it."""
+    from hierindex.learning.sources import MemoryImages, as_images
+
+    if hasattr(images, "ndim"):  # an array or tensor of one image or of several
+        pixels = as_images(images, shape)
+        return MemoryImages(pixels, np.arange(len(pixels), dtype=np.int64))
+    height, width, channels = shape
+    size = height if height == width else None  # files are cropped to squares; others must be of the size already
+    mode = {1: "L", 3: "RGB"}.get(channels)
+    return as_source(images, BuildConfig(image_size=size, image_mode=mode, on_error=on_error))
 
 
 def _laid_out(

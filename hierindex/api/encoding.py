@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 
 from hierindex.api.model import Model
 from hierindex.errors import NoEncoderError
-from hierindex.progress import Progress, Silent
 from hierindex.vectors import Float32, Int64, Metric, as_vectors
 
 if TYPE_CHECKING:
@@ -77,15 +76,12 @@ class Encoding:
         dtype = str(getattr(points, "dtype", ""))
         return 1 <= len(shape) <= 2 and shape[-1] == self._dim and "float" in dtype
 
-    def source(self, source: ImageSource, progress: Progress | None = None) -> Float32:
+    def source(self, source: ImageSource) -> Float32:
         """Prepared vectors ``(n, d)`` of all images of a source, a batch at a time."""
-        progress = progress or Silent()
-        progress.stage("encode", len(source))
         out = np.empty((len(source), self._dim), np.float32)
         for start in range(0, len(source), BATCH):
             rows: Int64 = np.arange(start, min(start + BATCH, len(source)), dtype=np.int64)
             out[rows] = self.encoder.encode(source.read(rows))
-            progress.step(len(rows))
         return self._metric.prepare(out)
 
 

@@ -50,9 +50,9 @@ def read(path: Path, limit: int | None = None) -> object:
     return First(open_images(path), limit)
 
 
-def read_many(paths: list[str], limit: int | None = None) -> object:
+def read_many(paths: list[str]) -> object:
     """One path as `read` takes it, or a list of image files."""
-    return read(Path(paths[0]), limit) if len(paths) == 1 else [Path(path) for path in paths][:limit]
+    return read(Path(paths[0])) if len(paths) == 1 else [Path(path) for path in paths]
 
 
 def are_vectors(points: object) -> TypeGuard[np.ndarray[Any, Any]]:

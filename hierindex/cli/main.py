@@ -15,6 +15,7 @@ from hierindex.cli.output import ERR, OUT, say, show_json, table
 from hierindex.errors import HierIndexError
 from hierindex.index.config import IndexConfig
 from hierindex.learning.config import EncoderConfig, EncoderName, LearnConfig, TrainConfig
+from hierindex.vectors import positive
 
 __all__ = ["app", "main"]
 
@@ -100,7 +101,10 @@ def search(
     Example: `hierindex search photos.index cat.png -k 5`
     """
     opened = HierIndex.open(index)
-    hits = opened.search(inputs.read_many(query, limit), k, recall=recall)
+    asked = inputs.read_many(query)
+    if limit is not None:
+        asked = opened.encode(asked)[: positive(limit, "limit")]
+    hits = opened.search(asked, k, recall=recall)
     if as_json:
         show_json([[{"id": h.id, "distance": h.distance, "leaf": h.leaf} for h in found] for found in hits])
         return
@@ -196,7 +200,7 @@ def bench(
     Example: `hierindex bench photos.index --queries unseen/`
     """
     opened = HierIndex.open(index)
-    result = comparing.compare(opened, None if queries is None else inputs.read(queries, limit), k, limit)
+    result = comparing.compare(opened, None if queries is None else inputs.read(queries), k, positive(limit, "limit"))
     if as_json:
         show_json(result)
     else:

@@ -6,8 +6,8 @@ as_images(x, shape) ------------------------------> uint8 (b, h, w, c)      for 
 
 from __future__ import annotations
 
-from hierindex.learning.sources.base import ImageSource
+from hierindex.learning.sources.base import ImageSource, MemoryImages
 from hierindex.learning.sources.opening import open_images
 from hierindex.learning.sources.query import as_images
 
-__all__ = ["ImageSource", "as_images", "open_images"]
+__all__ = ["ImageSource", "MemoryImages", "as_images", "open_images"]
