@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from hierindex.api.encoding import Encoding
 from hierindex.api.model import Model
 from hierindex.api.view import View
-from hierindex.errors import CorruptIndexError, InputError, StorageError
+from hierindex.errors import CorruptIndexError, InputError
 from hierindex.index import updates
 from hierindex.index.config import IndexConfig
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.tables import NewRows
-from hierindex.storage import Contents, Points, Store, TreeFile
+from hierindex.storage import Contents, Points, Store, TreeFile, refuse_taken
 from hierindex.vectors import Ids, Int64, Metric
 
 if TYPE_CHECKING:
@@ -27,13 +27,12 @@ def free_path(path: str | PathLike[str] | None) -> Path | None:
     """The path, where something can be saved; asked before an hour of training, not after.
 
     Raises:
-        StorageError: there is something already.
+        StorageError: there is something already, see `storage.refuse_taken`.
     """
     if path is None:
         return None
     target = Path(path)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StorageError(f"path should be free, or an empty folder; found something at {target}; choose another")
+    refuse_taken(target)
     return target
 
 

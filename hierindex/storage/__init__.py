@@ -5,7 +5,7 @@ The format has one page, ``docs/format.md``.
 
 from hierindex.storage.model_file import ModelFile
 from hierindex.storage.points import Points
-from hierindex.storage.store import Contents, Store, Version
+from hierindex.storage.store import Contents, Store, Version, refuse_taken
 from hierindex.storage.tree_file import TreeFile
 
-__all__ = ["Contents", "ModelFile", "Points", "Store", "TreeFile", "Version"]
+__all__ = ["Contents", "ModelFile", "Points", "Store", "TreeFile", "Version", "refuse_taken"]

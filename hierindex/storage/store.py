@@ -28,7 +28,7 @@ from hierindex.storage.points import Points, point_schema
 from hierindex.storage.tree_file import TreeFile, read_tree, tree_shape
 from hierindex.vectors import Ids
 
-__all__ = ["Contents", "Store", "Version"]
+__all__ = ["Contents", "Store", "Version", "refuse_taken"]
 
 # Every name that an unfinished `create` can leave behind.
 _OURS = re.compile(
@@ -86,10 +86,8 @@ class Store:
         points.check(len(tree.nodes), tree.dim)
         schema = point_schema(points)
         exists = is_table(path / POINTS)
-        if exists and not overwrite:
-            raise StorageError(f"{path} should be free; found an index; set overwrite=True, or take another path")
-        if not exists:
-            _refuse_foreign(path)
+        if not (exists and overwrite):
+            refuse_taken(path)
         with drafting(path) as draft:
             actions = draft.parts(points.tables(schema, group_rows(tree.dim)), schema)
             operation = Operation.REPLACE if exists else Operation.CREATE
@@ -177,6 +175,18 @@ class Store:
             self._n_nodes = len(tree.nodes)
         sync_log(self._path / POINTS)
         return self.version
+
+
+def refuse_taken(path: Path) -> None:
+    """See that a new index can be made at a path: before the work, not after it.
+
+    Raises:
+        NotAnIndexError: the path holds something that is no index.
+        StorageError: there is an index.
+    """
+    if is_table(path / POINTS):
+        raise StorageError(f"{path} should be free; found an index; set overwrite=True, or take another path")
+    _refuse_foreign(path)
 
 
 def _refuse_foreign(path: Path) -> None:
