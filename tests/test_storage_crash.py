@@ -150,7 +150,7 @@ def test_a_commit_that_the_disk_does_not_confirm_is_told_apart(tmp_path: Path, m
         raise OSError(errno.EIO, "no")
 
     with monkeypatch.context() as patched:
-        patched.setattr("hierindex.storage.log.sync_folder", fail)
+        patched.setattr("hierindex.storage.commit.sync_folder", fail)
         with pytest.raises(StorageError, match="the version is published, but a power cut may lose it"):
             one.commit(deleted=np.array([0]))
     assert one.version == one.latest() == 1

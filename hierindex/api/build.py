@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hierindex.learning.learned import Learned
     from hierindex.learning.sources import ImageSource
 
-__all__ = ["ImageOptions", "assist", "from_images", "from_vectors", "new_points"]
+__all__ = ["ImageOptions", "assist", "from_images", "from_vectors", "new_points", "next_id"]
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ def new_points(points: object, ids: ArrayLike | None, payload: object, on_error:
     taken, way = view.snapshot.ids, view.encoding
     if way.are_vectors(points):
         rows = way.vectors(points, "points")
-        chosen = as_ids(ids, len(rows), start=_next_id(view)) if ids is not None or not taken.of_strings else None
+        chosen = as_ids(ids, len(rows), start=next_id(view)) if ids is not None or not taken.of_strings else None
         table = as_payload(payload, len(rows))
     else:
         source = way.rows(points) if way.of_rows else _fitting_source(points, way.encoder.shape, on_error)
         rows = way.source(source)
-        chosen = _kept_ids(ids, source, start=_next_id(view), strings=taken.of_strings)
+        chosen = _kept_ids(ids, source, start=next_id(view), strings=taken.of_strings)
         table = _kept_payload(payload, source)
     if chosen is None:
         raise InputError("ids should be given: those of this index are strings, and the points have no names")
@@ -192,7 +192,7 @@ def _kept_payload(payload: object, source: ImageSource | Table) -> pa.Table | No
     return table if table is None or not source.skipped else table.take(source.kept)
 
 
-def _next_id(view: View) -> int:
+def next_id(view: View) -> int:
     """One above the largest integer id that was ever in this view; 0 for string ids, where it is not used."""
     ids = view.snapshot.ids
     return 0 if ids.of_strings or len(ids) == 0 else int(np.max(ids.values)) + 1

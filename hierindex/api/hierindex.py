@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -14,18 +13,16 @@ from numpy.typing import ArrayLike
 from hierindex.api import build as building
 from hierindex.api import persist
 from hierindex.api.config import BuildConfig
-from hierindex.api.reader import Reader
 from hierindex.api.shown import shown
 from hierindex.api.view import View
+from hierindex.api.writer import Writer
 from hierindex.errors import InputError
-from hierindex.index import updates
 from hierindex.index.compare import Measured, against_flat
 from hierindex.index.explain import Explanation
 from hierindex.index.filters import Filter
-from hierindex.index.snapshot import Snapshot
 from hierindex.results import Hits
-from hierindex.storage import Store
-from hierindex.vectors import Float32, Ids, Metric, as_ids, positive
+from hierindex.storage import Place, Store
+from hierindex.vectors import Float32, Metric, positive
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +32,7 @@ __all__ = ["HierIndex"]
 Path_ = str | PathLike[str]
 
 
-class HierIndex(Reader):
+class HierIndex(Writer):
     """A vector index whose levels are a learned hyperbolic tree (InfoHier, arXiv 2501.08717).
 
     Make one with `build` (images), `from_vectors` (ready embeddings) or `open` (from disk). Searches may run in any
@@ -136,7 +133,14 @@ class HierIndex(Reader):
         return cls(view)._saved_to(target)
 
     @classmethod
-    def open(cls, path: Path_, *, version: int | None = None, encoder: nn.Module | None = None) -> Self:
+    def open(
+        cls,
+        path: Path_,
+        *,
+        version: int | None = None,
+        encoder: nn.Module | None = None,
+        storage_options: Mapping[str, str] | None = None,
+    ) -> Self:
         """Open a saved index.
 
         Args:
@@ -144,42 +148,18 @@ class HierIndex(Reader):
             version: an older version of it; None for the newest.
             encoder: the network that the index was built with, where that was the caller's own; its weights are set
                 from the index.
+            storage_options: of an object store, as for `save`.
 
         Raises:
             NotAnIndexError: there is no index. FormatVersionError: a newer hierindex wrote it.
             CorruptIndexError: parts are missing or damaged. StorageError: there is no such version.
         """
-        store = Store.open(Path(path), version=version)
-        return cls(persist.view_of(store.load(), encoder), encoder=encoder, store=store)
-
-    def save(self, path: Path_, *, overwrite: bool = False) -> None:
-        """Write the index to a folder and stay with it: later changes are committed there.
-
-        Args:
-            path: a folder that does not exist or is empty.
-            overwrite: replace an index that is there; it stays as an older version.
-
-        Raises:
-            StorageError: something else is there, or it cannot be written; this index is as before.
-        """
-        with self._writer:
-            contents = persist.contents_of(self._view)
-            self._store = Store.create(Path(path), contents.points, contents.tree, contents.model, overwrite=overwrite)
-
-    def refresh(self) -> bool:
-        """Go on to the newest version on disk; whether there was a newer one.
-
-        Raises:
-            StorageError: the index was not saved or opened, or cannot be read.
-        """
-        with self._writer:
-            store = self._required_store("refresh")
-            if store.latest() == store.version:
-                return False
-            newest = Store.open(store.path)
-            self._view = persist.view_of(newest.load(), self._module)
-            self._store = newest
-            return True
+        if version is None:
+            store, view = persist.newest(path, storage_options, encoder)
+        else:
+            store = Store.open(path, version, storage_options)
+            view = persist.view_of(store.load(), encoder)
+        return cls(view, encoder=encoder, store=store)
 
     # ---- searching
 
@@ -258,61 +238,10 @@ class HierIndex(Reader):
         """
         return self._view.encoding.query(images)
 
-    # ---- changing it
-
-    def add(
-        self,
-        points: object,
-        *,
-        ids: ArrayLike | None = None,
-        payload: object = None,
-        on_error: str = "raise",
-    ) -> Ids:
-        """Add images, rows or vectors; they are found by the next search, and on disk (where saved) when this returns.
-
-        Args:
-            points: as for `build` or `from_vectors`.
-            ids: unique and new; None takes file names, or numbers above the largest id.
-            payload: the same columns as the index has.
-            on_error: "skip" leaves unreadable images out.
-
-        Returns:
-            The ids of what was added.
-
-        Raises:
-            DuplicateIdError: an id is there already. InputError: points, ids or payload do not fit.
-            StorageError: the commit failed; ConflictError: another writer was first. Nothing is changed then.
-        """
-        with self._writer:
-            view = self._view
-            new = building.new_points(points, ids, payload, on_error, view)
-            self._publish(updates.add(view.snapshot, new.rows, new.ids, new.points, new.payload), added=new.ids)
-            return new.ids
-
-    def delete(self, ids: ArrayLike) -> int:
-        """Remove points; they are found by no later search. How many there were.
-
-        Raises:
-            UnknownIdError: an id is not in the index; nothing is removed then.
-            StorageError: as for `add`.
-        """
-        with self._writer:
-            array = np.atleast_1d(np.asarray(ids))
-            if not array.size:
-                return 0
-            gone = as_ids(array, len(array))
-            self._publish(updates.delete(self._view.snapshot, gone), deleted=gone)
-            return len(gone)
-
     # ---- inside
 
-    def _publish(self, snapshot: Snapshot, *, added: Ids | None = None, deleted: Ids | None = None) -> None:
-        """Commit first, show then: a failed commit leaves this index as it was."""
-        if self._store is not None:
-            persist.commit(self._store, self._view.snapshot, snapshot, added, deleted)
-        self._view = replace(self._view, snapshot=snapshot)
-
-    def _saved_to(self, path: Path | None) -> Self:
+    def _saved_to(self, path: Place | None) -> Self:
         if path is not None:
-            self.save(path)
+            contents = persist.contents_of(self._view)
+            self._store = Store.create(path, contents.points, contents.tree, contents.model)
         return self

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierindex.api.encoding import Encoding
@@ -14,16 +15,28 @@ from hierindex.index import updates
 from hierindex.index.config import IndexConfig
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.tables import NewRows
-from hierindex.storage import Contents, Points, Store, TreeFile, refuse_taken
+from hierindex.storage import Compacted, Contents, Edit, Place, Points, Store, TreeFile, place_of, refuse_taken
 from hierindex.vectors import Ids, Int64, Metric
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["commit", "contents_of", "free_path", "view_of"]
+__all__ = ["Step", "commit", "compact", "contents_of", "free_path", "newest", "view_of"]
+
+_TRIES = 5
 
 
-def free_path(path: str | PathLike[str] | None) -> Path | None:
+@dataclass(frozen=True)
+class Step:
+    """What a change did to the points, by id: added, deleted, edited in these columns; and the caller's token."""
+
+    added: Ids | None = None
+    deleted: Ids | None = None
+    edited: tuple[Ids, list[str]] | None = None
+    token: str | None = None
+
+
+def free_path(path: str | PathLike[str] | None) -> Place | None:
     """The path, where something can be saved; asked before an hour of training, not after.
 
     Raises:
@@ -31,7 +44,7 @@ def free_path(path: str | PathLike[str] | None) -> Path | None:
     """
     if path is None:
         return None
-    target = Path(path)
+    target = place_of(path)
     refuse_taken(target)
     return target
 
@@ -71,15 +84,56 @@ def view_of(contents: Contents, module: nn.Module | None = None) -> View:
     return View(snapshot, model, Encoding(model, metric, points.rows.shape[1], module))
 
 
-def commit(store: Store, old: Snapshot, new: Snapshot, added: Ids | None, deleted: Ids | None) -> None:
+def newest(
+    path: str | PathLike[str] | Place, options: Mapping[str, str] | None = None, module: nn.Module | None = None
+) -> tuple[Store, View]:
+    """The newest version there is.
+
+    A writer may publish the next one and take this one's files away (`Store.vacuum`) while it is read; then the next
+    one is read instead.
+
+    Raises:
+        CorruptIndexError: a file is damaged or missing, and nobody published a newer version meanwhile.
+    """
+    for _ in range(_TRIES):
+        store = Store.open(path, options=options)
+        try:
+            return store, view_of(store.load(), module)
+        except CorruptIndexError:
+            if store.latest() == store.version:
+                raise
+    store = Store.open(path, options=options)
+    return store, view_of(store.load(), module)
+
+
+def commit(store: Store, old: Snapshot, new: Snapshot, step: Step) -> None:
     """Publish what changed from one snapshot to the next, as one version.
 
     Raises:
         StorageError: it could not be written, or another writer was first; the store is as before.
     """
-    points = None if added is None else _points(new, new.ids.rows_of(added))
+    points = None if step.added is None else _points(new, new.ids.rows_of(step.added))
+    edit = None
+    if step.edited is not None and new.payload is not None:
+        ids, names = step.edited
+        edit = Edit(ids, new.payload.select(names).take(new.ids.rows_of(ids)))
+    tree = _moved(old, new)
+    store.commit(points, step.deleted, tree, edit=edit, token=step.token, checked=True)
+
+
+def compact(store: Store, old: Snapshot, new: Snapshot) -> Compacted:
+    """Publish the same points in fewer files, and what changed from one snapshot to the next.
+
+    Raises:
+        StorageError: as for `commit`.
+    """
+    return store.compact(_moved(old, new))
+
+
+def _moved(old: Snapshot, new: Snapshot) -> TreeFile | None:
+    """The tree's file, where what is in it has changed."""
     moved = new.nodes is not old.nodes or new.tuned is not old.tuned or new.packed is not old.packed
-    store.commit(added=points, deleted=deleted, tree=_tree_file(new) if moved else None)
+    return _tree_file(new) if moved else None
 
 
 def _points(snapshot: Snapshot, rows: Int64) -> Points:

@@ -27,6 +27,9 @@ class _Base(Protocol):
     def find(self, ids: Ids) -> Int64:
         """The row of each id, -1 where there is none."""
 
+    def folded(self, ids: Ids, rows: Int64) -> _Base:
+        """The base with more ids; one that it has already takes the new row."""
+
 
 @dataclass(frozen=True, eq=False)
 class IdTable:
@@ -91,6 +94,15 @@ class IdTable:
             )
         return rows
 
+    def present(self, ids: Ids) -> Ids:
+        """Those of some ids (as from `vectors.as_ids`) that are in the index.
+
+        Raises:
+            InputError: these are strings and those of the index numbers, or the other way round.
+        """
+        self._of_kind(ids)
+        return ids[self._find(ids) >= 0]
+
     def append(self, ids: Ids) -> IdTable:
         """The table with unique new ``ids`` (as from `vectors.as_ids`) in the rows behind.
 
@@ -98,26 +110,32 @@ class IdTable:
             InputError: the others are strings and these numbers, or the other way round.
             DuplicateIdError: some are in the index.
         """
-        if (ids.dtype == object) != self.of_strings:
-            kinds = ("strings", "integers") if self.of_strings else ("integers", "strings")
-            raise InputError(f"ids should be {kinds[0]}, as those of the index are; found {kinds[1]}")
+        self._of_kind(ids)
         present = self._find(ids) >= 0
         if present.any():
             raise DuplicateIdError(
                 f"ids should be new; {int(present.sum())} are in the index, such as {ids[present][:5].tolist()}"
             )
         column, alive = self._column.append(ids), np.concatenate([self.alive, np.ones(len(ids), np.bool_)])
-        tail = {**self._tail, **dict(zip(ids.tolist(), range(len(self), len(column)), strict=True))}
-        if len(tail) <= max(_FOLD_AT, len(column) // 100):
+        if len(self._tail) + len(ids) <= max(_FOLD_AT, len(column) // 100):
+            tail = {**self._tail, **dict(zip(ids.tolist(), range(len(self), len(column)), strict=True))}
             return IdTable(column, self._base, tail, alive)
-        live = np.flatnonzero(alive)
-        return IdTable(column, _base_of(column.values[live], live), {}, alive)
+        base = self._base
+        if self._tail:  # first the older ones: an id may have come again since
+            late = self.values[list(self._tail.values())]
+            base = base.folded(late, np.fromiter(self._tail.values(), np.int64, len(late)))
+        return IdTable(column, base.folded(ids, np.arange(len(self), len(column))), {}, alive)
 
     def remove(self, rows: Int64) -> IdTable:
         """The table without these rows; their numbers stay taken."""
         alive = self.alive.copy()
         alive[rows] = False
         return IdTable(self._column, self._base, self._tail, alive)
+
+    def _of_kind(self, ids: Ids) -> None:
+        if (ids.dtype == object) != self.of_strings:
+            kinds = ("strings", "integers") if self.of_strings else ("integers", "strings")
+            raise InputError(f"ids should be {kinds[0]}, as those of the index are; found {kinds[1]}")
 
     def _find(self, ids: Ids) -> Int64:
         rows = self._base.find(ids)
@@ -140,6 +158,17 @@ class _SortedBase:
         at = np.minimum(np.searchsorted(self.keys, ids), len(self.keys) - 1)
         return np.where(self.keys[at] == ids, self.rows[at], -1)
 
+    def folded(self, ids: Ids, rows: Int64) -> _SortedBase:
+        order = np.argsort(ids, kind="stable")
+        ids, rows = ids[order].astype(np.int64), rows[order]
+        at = np.searchsorted(self.keys, ids)
+        known = at < len(self.keys)
+        known[known] = self.keys[at[known]] == ids[known]
+        old = self.rows.copy()
+        old[at[known]] = rows[known]
+        new = ~known  # merged, not sorted anew: a copy instead of n log n steps
+        return _SortedBase(np.insert(self.keys, at[new], ids[new]), np.insert(old, at[new], rows[new]))
+
 
 @dataclass(frozen=True)
 class _DictBase:
@@ -148,6 +177,9 @@ class _DictBase:
     def find(self, ids: Ids) -> Int64:
         found: Iterable[int] = (self.rows.get(i, -1) for i in ids.tolist())
         return np.fromiter(found, np.int64, len(ids))
+
+    def folded(self, ids: Ids, rows: Int64) -> _DictBase:
+        return _DictBase({**self.rows, **dict(zip(ids.tolist(), rows.tolist(), strict=True))})
 
 
 def _base_of(ids: Ids, rows: Int64) -> _Base:

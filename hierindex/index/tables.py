@@ -97,6 +97,26 @@ class Table:
         """The table without these rows; their numbers stay taken."""
         return replace(self, ids=self.ids.remove(rows))
 
+    def edited(self, rows: Int64, values: pa.Table) -> Table:
+        """The table with other payload in some rows: a row of ``values`` for each, with the columns to set.
+
+        Raises:
+            InputError: there is no payload, it has not these columns, or their values do not fit its types.
+        """
+        if self.payload is None or not values.num_columns or set(values.column_names) - set(self.payload.column_names):
+            wanted = None if self.payload is None else self.payload.column_names
+            raise InputError(f"payload should have columns of the index, {wanted}; found {values.column_names}")
+        schema = pa.schema([self.payload.schema.field(name) for name in values.column_names])
+        values = _cast(values, schema)
+        source = np.arange(len(self), dtype=np.int64)
+        source[rows] = len(self) + np.arange(len(rows))
+        payload = self.payload
+        for name in values.column_names:
+            both = pa.chunked_array([*payload[name].chunks, *values[name].chunks], schema.field(name).type)
+            at = payload.schema.get_field_index(name)
+            payload = payload.set_column(at, schema.field(name), both.combine_chunks().take(pa.array(source)))
+        return replace(self, payload=payload)
+
     def compacted(self) -> Table:
         """The table of the rows that are there, numbered anew in the same order."""
         live = self.ids.live_rows
@@ -122,11 +142,13 @@ def _joined(table: pa.Table | None, more: pa.Table | None, n: int) -> pa.Table |
         raise InputError(f"payload should have the columns of the index, {wanted}; found {found}")
     if more.num_rows != n:
         raise InputError(f"payload should have {n} rows, one for each point; found {more.num_rows}")
-    try:
-        joined = pa.concat_tables([table, more.select(table.column_names).cast(table.schema)])
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise InputError(
-            f"payload should have the types of the index, {table.schema}; pyarrow found: {error}"
-        ) from error
+    joined = pa.concat_tables([table, _cast(more.select(table.column_names), table.schema)])
     # one chunk for each add would make every later filter slow
     return joined.combine_chunks() if any(c.num_chunks > _MANY_CHUNKS for c in joined.columns) else joined
+
+
+def _cast(payload: pa.Table, schema: pa.Schema) -> pa.Table:
+    try:
+        return payload.cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise InputError(f"payload should have the types of the index, {schema}; pyarrow found: {error}") from error

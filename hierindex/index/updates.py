@@ -28,7 +28,7 @@ from hierindex.index.tuning import OperatingPoints, held_out, tune
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Ids, Int64, Metric
 
-__all__ = ["add", "build", "delete", "load", "retune"]
+__all__ = ["add", "build", "compact", "delete", "edit", "load", "retune"]
 
 _DEAD_SHARE = 0.5
 
@@ -110,6 +110,26 @@ def delete(snapshot: Snapshot, ids: Ids) -> Snapshot:
         # rows are numbered anew, so lists and codes are made again; at half the size, settings are measured again too
         return _maintained(replace(left, table=table.compacted(), packed=None))
     return left
+
+
+def edit(snapshot: Snapshot, ids: Ids, values: pa.Table) -> Snapshot:
+    """The snapshot with other payload for some points: a row of ``values`` for each, with the columns to set.
+
+    Raises:
+        UnknownIdError: an id is not in the index. InputError: columns or types that the payload has not.
+    """
+    return replace(snapshot, table=snapshot.table.edited(snapshot.ids.rows_of(ids), values))
+
+
+def compact(snapshot: Snapshot) -> Snapshot:
+    """The snapshot without the rows of removed points; codes and operating points stay what they are."""
+    table, packed = snapshot.table, snapshot.packed
+    if table.ids.n_live == len(table):
+        return snapshot
+    table = table.compacted()
+    if packed is not None:
+        packed = pack(table, snapshot.nodes, snapshot.metric, packed.coder, None, len(table))
+    return replace(snapshot, table=table, packed=packed)
 
 
 def retune(snapshot: Snapshot) -> Snapshot:

@@ -3,9 +3,26 @@
 The format has one page, ``docs/format.md``.
 """
 
+from hierindex.storage.change import Edit
+from hierindex.storage.compaction import Compacted
+from hierindex.storage.files import Place, place_of
 from hierindex.storage.model_file import ModelFile
 from hierindex.storage.points import Points
 from hierindex.storage.store import Contents, Store, Version, refuse_taken
 from hierindex.storage.tree_file import TreeFile
+from hierindex.storage.vacuum import Freed
 
-__all__ = ["Contents", "ModelFile", "Points", "Store", "TreeFile", "Version", "refuse_taken"]
+__all__ = [
+    "Compacted",
+    "Contents",
+    "Edit",
+    "Freed",
+    "ModelFile",
+    "Place",
+    "Points",
+    "Store",
+    "TreeFile",
+    "Version",
+    "place_of",
+    "refuse_taken",
+]

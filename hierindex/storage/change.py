@@ -2,58 +2,85 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake.transaction import AddAction, RemoveAction
 
 from hierindex.errors import DuplicateIdError, InputError, UnknownIdError
+from hierindex.storage.commit import Operation, Publication
 from hierindex.storage.draft import Draft
-from hierindex.storage.log import Log, Operation, Publication
+from hierindex.storage.log import Log
 from hierindex.storage.parts import Part, group_rows, groups, highest
-from hierindex.storage.points import Points, arrow_ids
+from hierindex.storage.payload import fit_given
+from hierindex.storage.points import OWN, Points, arrow_ids
 from hierindex.storage.tree_file import TreeFile
 from hierindex.vectors import Ids, as_ids
 
-__all__ = ["Change"]
+__all__ = ["Change", "Edit"]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """New payload values of some points: unique ids, and a table with a row for each and the columns to set."""
+
+    ids: Ids
+    values: pa.Table
 
 
 @dataclass(frozen=True)
 class Change:
-    """Points to add, points to delete and a new tree; each may be None.
+    """Points to add, points to delete, payload to set and a new tree; each may be None.
 
     Attributes:
         log: the version that is changed.
         added: new points.
         deleted: ids as an Arrow array; may be empty.
         tree: a new generation of the tree.
+        edit: payload to set.
+        checked: whether the caller has seen that the ids to add are new to this version: looking for them in all parts
+            takes longer than writing a few points.
     """
 
     log: Log
     added: Points | None
     deleted: pa.Array
     tree: TreeFile | None
+    edit: Edit | None = None
+    checked: bool = False
 
     @classmethod
-    def of(cls, log: Log, added: Points | None, deleted: Ids | None, tree: TreeFile | None) -> Change:
+    def of(
+        cls,
+        log: Log,
+        added: Points | None,
+        deleted: Ids | None,
+        tree: TreeFile | None,
+        edit: Edit | None = None,
+        checked: bool = False,
+    ) -> Change:
         """The change as it was asked for.
 
         Raises:
-            InputError: the ids are no ids, or of another kind than those of the index.
-            DuplicateIdError: an id to delete is given twice.
+            InputError: the ids are no ids, or of another kind than those of the index; the payload is none of its.
+            DuplicateIdError: an id to delete or edit is given twice.
         """
         none = pa.array([], log.schema.field("id").type)
         some = deleted is not None and len(deleted) > 0
         gone = _of_kind(log, arrow_ids(as_ids(deleted, len(deleted)))) if some and deleted is not None else none
-        return cls(log, added if added is not None and len(added) else None, gone, tree)
+        if edit is not None and len(edit.ids):
+            edit = Edit(as_ids(edit.ids, len(edit.ids)), fit_given(edit.values, pa.schema(list(log.schema)[OWN:])))
+            _of_kind(log, arrow_ids(edit.ids))
+        else:
+            edit = None
+        return cls(log, added if added is not None and len(added) else None, gone, tree, edit, checked)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
-        return self.added is None and self.tree is None and not len(self.deleted)
+        return self.added is None and self.tree is None and self.edit is None and not len(self.deleted)
 
     def check(self, n_nodes: int, dim: int) -> list[Part]:
         """See that the change fits an index with ``n_nodes`` nodes over ``dim`` dimensions; the parts it touches.
@@ -69,27 +96,51 @@ class Change:
             _check_tree(self.log, self.tree, dim)
         if self.added is not None:
             self.added.check(n_nodes, dim)
-            _check_new(self.log, self.added, self.deleted)
-        return _touched(self.log, self.deleted)
+            _check_new(self.log, self.added, self.deleted, self.checked)
+        return _touched(self.log, self._reached)
 
-    def write(self, draft: Draft, touched: list[Part], dim: int) -> tuple[list[AddAction | RemoveAction], Publication]:
+    def write(self, draft: Draft, touched: list[Part], dim: int) -> Publication:
         """Write the files of the change; what has to be committed."""
-        log, now = self.log, int(time.time() * 1000)
-        actions: list[AddAction | RemoveAction] = [
-            RemoveAction(part.path.name, True, now, part.size, {}) for part in touched
-        ]
-        actions += draft.parts(_survivors(log, touched, self.deleted), log.schema)
+        log, parts = self.log, []
+        for part in touched:  # each by itself, so that the seq of parts do not overlap
+            parts += draft.parts(self._kept(part), log.schema)
         if self.added is not None:
-            actions += draft.parts(self.added.tables(log.schema, group_rows(dim)), log.schema)
+            parts += draft.parts(self.added.tables(log.schema, group_rows(dim)), log.schema)
         rows = log.rows - len(self.deleted) + (0 if self.added is None else len(self.added))
         tree = log.tree if self.tree is None else draft.tree(self.tree)
-        return actions, Publication(self._operation, rows, tree, log.model)
+        return Publication(self._operation, rows, tree, log.model, added=parts, removed=touched)
 
     @property
     def _operation(self) -> Operation:
         if self.added is not None:
             return Operation.UPDATE if len(self.deleted) else Operation.ADD
+        if self.edit is not None:
+            return Operation.PAYLOAD
         return Operation.DELETE if len(self.deleted) else Operation.TREE
+
+    @property
+    def _reached(self) -> pa.Array:
+        """The ids that are deleted or edited."""
+        return self.deleted if self.edit is None else pa.concat_arrays([self.deleted, arrow_ids(self.edit.ids)])
+
+    def _kept(self, part: Part) -> Iterator[pa.Table]:
+        """The rows of a part as they are afterwards, row group by row group."""
+        for group in groups(part, self.log.schema):
+            kept = group.filter(pc.invert(pc.is_in(group["id"], self.deleted)))
+            if len(kept):
+                yield kept if self.edit is None else _edited(kept, self.edit)
+
+
+def _edited(group: pa.Table, edit: Edit) -> pa.Table:
+    """The rows with the payload that was set for some of them."""
+    at = pc.index_in(group["id"], arrow_ids(edit.ids)).to_numpy(zero_copy_only=False)
+    found = ~np.isnan(at.astype(np.float64))
+    source = np.arange(len(group))
+    source[found] = len(group) + at[found].astype(np.int64)
+    for name in edit.values.column_names:
+        both = pa.chunked_array([*group[name].chunks, *edit.values[name].chunks], group.schema.field(name).type)
+        group = group.set_column(group.schema.get_field_index(name), group.schema.field(name), both.take(source))
+    return group
 
 
 def _check_tree(log: Log, tree: TreeFile, dim: int) -> None:
@@ -100,12 +151,12 @@ def _check_tree(log: Log, tree: TreeFile, dim: int) -> None:
         raise InputError(f"nodes should only be appended; found {len(tree.nodes)}, but points lie in leaf {top}")
 
 
-def _check_new(log: Log, added: Points, deleted: pa.Array) -> None:
+def _check_new(log: Log, added: Points, deleted: pa.Array, checked: bool) -> None:
     new = _of_kind(log, arrow_ids(added.ids))
     top = max((highest(part, log.schema, "seq") for part in log.parts), default=-1)
     if added.seq[0] <= top:
         raise InputError(f"seq should be above {top}, the last one stored; found {added.seq[0]}")
-    known = _common(log, new)
+    known = new[:0] if checked else _common(log, new)
     known = known.filter(pc.invert(pc.is_in(known, deleted)))
     if len(known):
         raise DuplicateIdError(
@@ -114,24 +165,17 @@ def _check_new(log: Log, added: Points, deleted: pa.Array) -> None:
         )
 
 
-def _touched(log: Log, deleted: pa.Array) -> list[Part]:
-    """The parts that hold points to delete."""
-    found = _common(log, deleted)
-    missing = deleted.filter(pc.invert(pc.is_in(deleted, found)))
+def _touched(log: Log, reached: pa.Array) -> list[Part]:
+    """The parts that hold points to delete or edit."""
+    held = [(part, _held(log, part, reached)) for part in _candidates(log, reached)]
+    found = pa.concat_arrays([reached[:0], *(ids for _, ids in held)])
+    missing = reached.filter(pc.invert(pc.is_in(reached, found)))
     if len(missing):
         raise UnknownIdError(
-            f"ids to delete should be in the index; found {len(missing)} that are not: {missing[:5].to_pylist()}"
+            f"ids to delete or edit should be in the index; found {len(missing)} that are not: "
+            f"{missing[:5].to_pylist()}"
         )
-    return [part for part in _candidates(log, deleted) if len(_held(log, part, deleted))]
-
-
-def _survivors(log: Log, parts: list[Part], deleted: pa.Array) -> Iterator[pa.Table]:
-    """The rows of ``parts`` that are not deleted, row group by row group."""
-    for part in parts:
-        for group in groups(part, log.schema):
-            kept = group.filter(pc.invert(pc.is_in(group["id"], deleted)))
-            if len(kept):
-                yield kept
+    return [part for part, ids in held if len(ids)]
 
 
 def _common(log: Log, ids: pa.Array) -> pa.Array:

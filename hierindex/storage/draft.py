@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake.transaction import AddAction
 
 from hierindex.errors import ConflictError
-from hierindex.storage.files import saving, sync_folder
+from hierindex.storage.files import Place, make_folder, remove, saving, sync_folder
 from hierindex.storage.model_file import ModelFile, model_path, write_model
-from hierindex.storage.parts import write_parts
+from hierindex.storage.parts import Part, write_parts
 from hierindex.storage.tree_file import TreeFile, tree_path, write_tree
 
 __all__ = ["MODEL", "POINTS", "TREE", "Draft", "drafting"]
@@ -24,9 +22,9 @@ POINTS, TREE, MODEL = "points", "tree", "model"
 class Draft:
     """Writes generations and parts below one index, and remembers them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self._path = path
-        self._written: list[Path] = []
+        self._written: list[Place] = []
         self._handed_over = False
 
     def tree(self, tree: TreeFile) -> int:
@@ -41,20 +39,21 @@ class Draft:
         self._written.append(model_path(self._path / MODEL, number))
         return number
 
-    def parts(self, tables: Iterable[pa.Table], schema: pa.Schema) -> list[AddAction]:
-        """Write points; what the log has to say of them."""
+    def parts(self, tables: Iterable[pa.Table], schema: pa.Schema) -> list[Part]:
+        """Write points; the parts they are in."""
         folder = self._path / POINTS
-        folder.mkdir(parents=True, exist_ok=True)
-        actions = []
-        for action in write_parts(folder, tables, schema):
-            self._written.append(folder / action.path)
-            actions.append(action)
-        return actions
+        make_folder(folder)
+        parts = []
+        for part in write_parts(folder, tables, schema):
+            self._written.append(part.path)
+            parts.append(part)
+        return parts
 
     def hand_over(self) -> None:
         """All is written: from here on the commit decides, and only a conflict takes the files back."""
-        for folder in (self._path, self._path.absolute().parent):  # new names of folders
-            sync_folder(folder)
+        if isinstance(self._path, Path):
+            for folder in (self._path, self._path.absolute().parent):  # new names of folders
+                sync_folder(folder)
         self._handed_over = True
 
     def discard(self, error: BaseException) -> None:
@@ -62,17 +61,15 @@ class Draft:
         if self._handed_over and not isinstance(error, ConflictError):
             return
         for path in self._written:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        for name in (POINTS, TREE, MODEL):  # folders made in vain; those of an index are not empty
-            with suppress(OSError):
-                (self._path / name).rmdir()
+            remove(path)
+        if isinstance(self._path, Path):
+            for name in (POINTS, TREE, MODEL):  # folders made in vain; those of an index are not empty
+                with suppress(OSError):
+                    (self._path / name).rmdir()
 
 
 @contextmanager
-def drafting(path: Path) -> Iterator[Draft]:
+def drafting(path: Place) -> Iterator[Draft]:
     """A draft of the next version of the index at ``path``.
 
     Raises:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hierindex.storage.files import damaged, reading
+from hierindex.storage.files import Place, damaged, reading
 from hierindex.storage.parts import Part, groups
 from hierindex.storage.points import OWN, Points
 from hierindex.vectors import Float32, Ids, Int64
@@ -17,7 +16,7 @@ from hierindex.vectors import Float32, Ids, Int64
 __all__ = ["load_points"]
 
 
-def load_points(folder: Path, parts: list[Part], schema: pa.Schema, n_nodes: int, dim: int) -> Points:
+def load_points(folder: Place, parts: list[Part], schema: pa.Schema, n_nodes: int, dim: int) -> Points:
     """All points of the parts, by rising seq.
 
     Raises:
@@ -62,7 +61,7 @@ def _vectors(chunk: pa.BinaryArray, dim: int) -> Float32:
     return vectors.reshape(n, dim)
 
 
-def _points(folder: Path, table: pa.Table, rows: Float32, n_nodes: int) -> Points:
+def _points(folder: Place, table: pa.Table, rows: Float32, n_nodes: int) -> Points:
     ids, seq, leaf = table["id"], table["seq"].to_numpy(), table["leaf"].to_numpy()
     if (distinct := pc.count_distinct(ids).as_py()) != len(ids):
         raise damaged(folder, f"{len(ids)} points with {distinct} distinct ids")

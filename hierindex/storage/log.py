@@ -1,73 +1,35 @@
-"""The Delta log of the points table: what a version is, and how one is published."""
+"""The Delta log of the points table: what a version is. How one is published is in `commit`."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.schema import Schema
-from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
-from hierindex.errors import ConflictError, InputError, NotAnIndexError, StorageError
-from hierindex.storage.files import damaged, reading, short, sync_folder
-from hierindex.storage.history import NOTE, commit_info, commits
+from hierindex.errors import InputError, NotAnIndexError, StorageError
+from hierindex.storage.files import Place, damaged, listed, reading, short
+from hierindex.storage.history import LOG, NOTE, commit_info, commit_path, commits
 from hierindex.storage.parts import Part
 from hierindex.storage.points import OWN
+from hierindex.storage.remote import Remote
 
-__all__ = [
-    "Log",
-    "Operation",
-    "Publication",
-    "is_table",
-    "latest",
-    "open_log",
-    "publish",
-    "start",
-    "sync_log",
-]
+__all__ = ["MODEL_TXN", "TREE_TXN", "Log", "is_table", "latest", "on_delta", "open_log", "open_table", "token_txn"]
 
-_TREE, _MODEL = "hierindex.tree", "hierindex.model"
-
-# No checkpoint and no clean-up inside a commit: a failure there would make a commit that is done look undone.
-_BARE = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-_KEEP = {"delta.enableExpiredLogCleanup": "false"}
-
-
-class Operation(Enum):
-    """What a version did."""
-
-    CREATE = "create"
-    REPLACE = "replace"
-    ADD = "add"
-    DELETE = "delete"
-    UPDATE = "update"
-    TREE = "tree"
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What a commit says beside its files: its operation, the points there then are, and its generations."""
-
-    operation: Operation
-    rows: int
-    tree: int
-    model: int
+TREE_TXN, MODEL_TXN = "hierindex.tree", "hierindex.model"
 
 
 @dataclass(frozen=True)
 class Log:
     """The points table at one version."""
 
-    folder: Path
+    folder: Place
     table: DeltaTable
     version: int
     tree: int
@@ -80,20 +42,45 @@ class Log:
         """How many points there are."""
         return sum(part.rows for part in self.parts)
 
+    def token(self, token: str) -> int | None:
+        """The version that was committed under a caller's token; None if there is none."""
+        with on_delta(self.folder):
+            found = self.table.transaction_version(token_txn(self.model, token))
+        return None if found is None else int(found)
 
-def is_table(folder: Path) -> bool:
+
+def token_txn(model: int, token: str) -> str:
+    """The application transaction of a token.
+
+    It names the model, so that an index in the place of another one, with a model of its own, knows none of its tokens.
+    """
+    return f"hierindex.token.{model}.{token}"
+
+
+def is_table(folder: Place) -> bool:
     """Whether there is the log of a Delta table in ``folder``."""
-    log = folder / "_delta_log"
-    return any(log.glob("*.json")) or any(log.glob("*.checkpoint*.parquet"))
+    names = [file.name for file in listed(folder / LOG)]
+    return any(name.endswith(".json") or ".checkpoint" in name for name in names)
 
 
-def latest(folder: Path) -> int:
+def latest(folder: Place) -> int:
     """The number of the newest version."""
-    with _delta(folder):
-        return int(DeltaTable(folder).version())
+    known = commits(folder)
+    return max(known) if known else int(open_table(folder).version())
 
 
-def open_log(folder: Path, version: int | None = None) -> Log:
+def open_table(folder: Place) -> DeltaTable:
+    """The newest version of a Delta table, wherever it lies.
+
+    Raises:
+        CorruptIndexError: the log is damaged.
+    """
+    options = dict(folder.options) or None if isinstance(folder, Remote) else None
+    with on_delta(folder):
+        return DeltaTable(str(folder), storage_options=options)
+
+
+def open_log(folder: Place, version: int | None = None) -> Log:
     """The table at ``version``, or the newest.
 
     Raises:
@@ -102,84 +89,16 @@ def open_log(folder: Path, version: int | None = None) -> Log:
         CorruptIndexError: the log is damaged.
     """
     if not is_table(folder):
-        raise NotAnIndexError(f"{folder.parent} should be a hierindex index; found no log at {folder / '_delta_log'}")
-    with _delta(folder):
-        table = DeltaTable(folder)
+        raise NotAnIndexError(f"{folder.parent} should be a hierindex index; found no log at {folder / LOG}")
+    table = open_table(folder)
+    with on_delta(folder):
         if version is not None:
             _need_version(folder, version, table.version())
             table.load_as_version(version)
         return _log(folder, table)
 
 
-def start(folder: Path, schema: pa.Schema, actions: list[AddAction], what: Publication) -> None:
-    """Publish the first version of a table, or one that replaces all of it.
-
-    Raises:
-        ConflictError: another writer committed meanwhile.
-        StorageError: the disk cannot be written.
-    """
-    with _committing(folder), _sole_creator(folder, what):
-        create_table_with_add_actions(
-            str(folder),
-            Schema.from_arrow(schema),
-            list(actions),
-            mode="overwrite" if what.operation is Operation.REPLACE else "error",
-            configuration=_KEEP,
-            commit_properties=_properties(what),
-            post_commithook_properties=_BARE,
-        )
-
-
-def publish(log: Log, actions: list[AddAction | RemoveAction], what: Publication) -> Log:
-    """Publish the version after ``log``: all actions or none, and only if nobody committed in between.
-
-    Raises:
-        ConflictError: somebody did.
-        StorageError: the disk cannot be written.
-    """
-    with _committing(log.folder):
-        log.table.create_write_transaction(
-            actions,
-            mode="append",
-            schema=Schema.from_arrow(log.schema),
-            commit_properties=_properties(what),
-            post_commithook_properties=_BARE,
-        )
-    with _delta(log.folder):
-        log.table.update_incremental()
-        if log.table.version() != log.version + 1:  # the next writer was quick
-            log.table.load_as_version(log.version + 1)
-        return _log(log.folder, log.table)
-
-
-def sync_log(folder: Path) -> None:
-    """Make the newest commit survive a power cut.
-
-    Raises:
-        StorageError: the disk does not confirm it.
-    """
-    log = folder / "_delta_log"
-    try:
-        with max(log.glob("*.json")).open("rb") as file:
-            os.fsync(file.fileno())
-        sync_folder(log)
-    except OSError as error:
-        raise StorageError(
-            f"{log} should be confirmed by the disk; found {error}; the version is published, but a power cut may "
-            "lose it: see to the disk, then open the index again"
-        ) from error
-
-
-def _properties(what: Publication) -> CommitProperties:
-    note = {"operation": what.operation.value, "rows": what.rows, "tree": what.tree, "model": what.model}
-    return CommitProperties(
-        custom_metadata={NOTE: note},
-        max_commit_retries=0,  # a commit is valid for the version it was made from and for no other
-        app_transactions=[Transaction(_TREE, what.tree), Transaction(_MODEL, what.model)],
-    )
-
-
-def _log(folder: Path, table: DeltaTable) -> Log:
+def _log(folder: Place, table: DeltaTable) -> Log:
     protocol = table.protocol()
     features = set(protocol.reader_features or ())
     if protocol.min_reader_version == 2 or features - {"timestampNtz"}:  # 2: columns under other names
@@ -187,7 +106,7 @@ def _log(folder: Path, table: DeltaTable) -> Log:
             f"{folder} should be a Delta table without column mapping or deletion vectors; found reader version "
             f"{protocol.min_reader_version} with features {sorted(features)}; take them out with the tool that set them"
         )
-    tree, model = (_generation(folder, table, name) for name in (_TREE, _MODEL))
+    tree, model = (_generation(folder, table, name) for name in (TREE_TXN, MODEL_TXN))
     schema = pa.schema(table.schema().to_arrow())
     log = Log(folder, table, int(table.version()), tree, model, _own_schema(folder, schema), _parts(folder, table))
     _check_commit(log)
@@ -199,8 +118,8 @@ def _check_commit(log: Log) -> None:
 
     It says how many rows there are and names the generations; a commit by another tool says neither.
     """
-    path = commits(log.folder).get(log.version)
-    if path is None:  # cleaned away behind a checkpoint
+    path = commit_path(log.folder, log.version)
+    if not path.exists():  # cleaned away behind a checkpoint
         return
     note = commit_info(path).get(NOTE)
     found = {"rows": log.rows, "tree": log.tree, "model": log.model}
@@ -210,32 +129,32 @@ def _check_commit(log: Log) -> None:
         raise damaged(path, f"{note} in a commit that leads to {found}")
 
 
-def _generation(folder: Path, table: DeltaTable, name: str) -> int:
+def _generation(folder: Place, table: DeltaTable, name: str) -> int:
     number = table.transaction_version(name)
     if number is None or number < 1:
-        raise damaged(folder / "_delta_log", f"{number} as application transaction {name!r}")
+        raise damaged(folder / LOG, f"{number} as application transaction {name!r}")
     return int(number)
 
 
-def _own_schema(folder: Path, schema: pa.Schema) -> pa.Schema:
+def _own_schema(folder: Place, schema: pa.Schema) -> pa.Schema:
     """The schema, after the format's own columns were seen to lead it."""
     own = [(field.name, str(field.type)) for field in list(schema)[:OWN]]
     wanted = [("seq", "int64"), ("leaf", "int64"), ("vector", "binary")]
     if own[1:] != wanted or own[0] not in (("id", "int64"), ("id", "string")):
-        raise damaged(folder / "_delta_log", f"the columns {own}")
+        raise damaged(folder / LOG, f"the columns {own}")
     return schema
 
 
-def _parts(folder: Path, table: DeltaTable) -> list[Part]:
+def _parts(folder: Place, table: DeltaTable) -> list[Part]:
     return [_part(folder, add) for add in pa.table(table.get_add_actions(flatten=True)).to_pylist()]
 
 
-def _part(folder: Path, add: dict[str, Any]) -> Part:
+def _part(folder: Place, add: dict[str, Any]) -> Part:
     name, rows = add["path"], add["num_records"]
     if Path(name).name != name or name in ("", ".."):  # never a file outside the table, whatever the log says
-        raise damaged(folder / "_delta_log", f"a part named {name!r}")
+        raise damaged(folder / LOG, f"a part named {name!r}")
     if rows is None or rows < 0:
-        raise damaged(folder / "_delta_log", f"{rows} as the number of rows of {name}")
+        raise damaged(folder / LOG, f"{rows} as the number of rows of {name}")
     low, high = (
         {c: value for c in ("id", "seq", "leaf") if isinstance(value := add.get(f"{side}.{c}"), int)}
         for side in ("min", "max")
@@ -243,7 +162,7 @@ def _part(folder: Path, add: dict[str, Any]) -> Part:
     return Part(folder / name, add["size_bytes"], rows, low, high)
 
 
-def _need_version(folder: Path, version: int, newest: int) -> None:
+def _need_version(folder: Place, version: int, newest: int) -> None:
     if isinstance(version, bool) or not isinstance(version, (int, np.integer)):
         raise InputError(f"version should be an integer; found {version!r}")
     oldest = min(commits(folder), default=newest)
@@ -252,38 +171,9 @@ def _need_version(folder: Path, version: int, newest: int) -> None:
 
 
 @contextmanager
-def _committing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except CommitFailedError as error:
-        raise ConflictError(
-            f"{folder.parent} should be as it was when it was opened; found that another writer committed first; "
-            "refresh (or open it again) and repeat the change"
-        ) from error
-    except (DeltaError, OSError) as error:
-        raise StorageError(
-            f"{folder} should be writable; found {short(error)}; the last version still holds: free space or mend "
-            "the rights, then try again"
-        ) from error
-
-
-@contextmanager
-def _sole_creator(folder: Path, what: Publication) -> Iterator[None]:
-    """Of two writers who create one index, the second hears of a conflict, as with any other commit."""
-    try:
-        yield
-    except CommitFailedError:
-        raise
-    except DeltaError as error:
-        if what.operation is Operation.CREATE and is_table(folder):
-            raise CommitFailedError(short(error)) from error
-        raise
-
-
-@contextmanager
-def _delta(folder: Path) -> Iterator[None]:
+def on_delta(folder: Place) -> Iterator[None]:
     """Whatever deltalake makes of a damaged log becomes a `CorruptIndexError`."""
-    log = folder / "_delta_log"
+    log = folder / LOG
     try:
         with reading(log):
             yield

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +11,21 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from hierindex.errors import InputError
-from hierindex.storage.files import FORMAT, check_format, damaged, new_file, next_generation, reading, sync_folder
+from hierindex.storage.files import (
+    FORMAT,
+    Place,
+    check_format,
+    damaged,
+    make_folder,
+    new_file,
+    next_generation,
+    reading,
+    remove,
+    sync_folder,
+)
 from hierindex.storage.sealed import Json, digest, dumps, loads
 
-__all__ = ["ModelFile", "model_path", "read_model", "write_model"]
+__all__ = ["ModelFile", "model_name", "model_path", "read_model", "write_model"]
 
 
 @dataclass(frozen=True)
@@ -43,18 +52,23 @@ class ModelFile:
                 raise InputError(f"arrays should be numeric numpy arrays; found {name!r}: {_kind(array)}")
 
 
-def model_path(folder: Path, number: int) -> Path:
+def model_name(number: int) -> str:
+    """What a generation is called."""
+    return f"{number:06d}"
+
+
+def model_path(folder: Place, number: int) -> Place:
     """Where a generation lies."""
-    return folder / f"{number:06d}"
+    return folder / model_name(number)
 
 
-def write_model(folder: Path, model: ModelFile) -> int:
+def write_model(folder: Place, model: ModelFile) -> int:
     """Write a new generation; its number."""
     weights = _weights(model.arrays)
 
     def write(number: int) -> None:
         path = model_path(folder, number)
-        path.mkdir()  # exclusive: this takes the number
+        make_folder(path, taken=False)  # exclusive: this takes the number
         try:
             body = {"format": FORMAT, "generation": number, "spec": model.spec, "weights_sha256": digest(weights)}
             text = dumps({"sha256": digest(dumps(body, "spec")), "body": body}, "spec")
@@ -62,14 +76,16 @@ def write_model(folder: Path, model: ModelFile) -> int:
                 with new_file(path / name) as file:
                     file.write(data)
             sync_folder(folder)
+        except FileExistsError:  # in an object store: another writer took the number since, and what is there is its
+            raise
         except BaseException:
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)
             raise
 
     return next_generation(folder, write)
 
 
-def read_model(folder: Path, number: int) -> ModelFile:
+def read_model(folder: Place, number: int) -> ModelFile:
     """Read a generation.
 
     Raises:

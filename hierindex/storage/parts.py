@@ -8,16 +8,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Self
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
-from hierindex.storage.files import damaged, new_file, reading
+from hierindex.storage.files import Place, damaged, new_file, opened, reading
 
-__all__ = ["Part", "group_rows", "groups", "highest", "write_parts"]
+__all__ = ["Part", "group_rows", "groups", "highest", "part_rows", "write_parts"]
 
 _GROUP_BYTES = 32 * 2**20  # of vectors in a row group: what is held twice while reading
 _GROUPS = 2  # row groups in a part: a delete rewrites the parts it touches
@@ -35,11 +36,32 @@ class Part:
         high: the greatest.
     """
 
-    path: Path
+    path: Place
     size: int
     rows: int
     low: dict[str, int]
     high: dict[str, int]
+
+    @classmethod
+    def of(cls, path: Place, size: int, tables: list[pa.Table]) -> Self:
+        """The description of a part that was just written."""
+        low: dict[str, int] = {}
+        high: dict[str, int] = {}
+        for name in ("id", "seq", "leaf"):
+            if pa.types.is_integer(tables[0].schema.field(name).type):
+                ranges = [pc.min_max(table[name]).as_py() for table in tables]
+                low[name], high[name] = min(r["min"] for r in ranges), max(r["max"] for r in ranges)
+        return cls(path, size, sum(len(table) for table in tables), low, high)
+
+    def added(self, *, new_data: bool) -> AddAction:
+        """What the log says when it comes: how many rows, and the range of seq, leaf and integer ids."""
+        nulls = dict.fromkeys(self.low, 0)
+        stats = {"numRecords": self.rows, "minValues": self.low, "maxValues": self.high, "nullCount": nulls}
+        return AddAction(self.path.name, self.size, {}, int(time.time() * 1000), new_data, json.dumps(stats))
+
+    def removed(self, *, new_data: bool) -> RemoveAction:
+        """What the log says when it goes."""
+        return RemoveAction(self.path.name, new_data, int(time.time() * 1000), self.size, {})
 
 
 def group_rows(dim: int) -> int:
@@ -47,13 +69,17 @@ def group_rows(dim: int) -> int:
     return max(1, _GROUP_BYTES // (4 * dim))
 
 
-def write_parts(folder: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[AddAction]:
-    """Write tables, each as a row group, into parts; of each part, once it is on disk, what the log has to say."""
+def part_rows(dim: int) -> int:
+    """Rows in a full part of ``dim``-dimensional points."""
+    return _GROUPS * group_rows(dim)
+
+
+def write_parts(folder: Place, tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[Part]:
+    """Write tables, each as a row group, into parts; each part once it is on disk."""
     rest = iter(tables)
     while batch := list(islice(rest, _GROUPS)):
         path = folder / f"part-{uuid4().hex}.parquet"
-        _write(path, batch, schema)
-        yield AddAction(path.name, path.stat().st_size, {}, int(time.time() * 1000), True, _stats(batch))
+        yield Part.of(path, _write(path, batch, schema), batch)
 
 
 def groups(part: Part, schema: pa.Schema, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -65,9 +91,10 @@ def groups(part: Part, schema: pa.Schema, columns: list[str] | None = None) -> I
     names = schema.names if columns is None else columns
     target = pa.schema([schema.field(name) for name in names])
     with reading(part.path):
-        if (size := part.path.stat().st_size) != part.size:
+        source = opened(part.path)
+        if (size := source.stat().st_size if isinstance(source, Path) else source.size()) != part.size:
             raise damaged(part.path, f"{size} bytes where the log says {part.size}")
-        with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(source, page_checksum_verification=True) as file:
             if file.metadata.num_rows != part.rows:
                 raise damaged(part.path, f"{file.metadata.num_rows} rows where the log says {part.rows}")
             for group in range(file.num_row_groups):
@@ -82,7 +109,8 @@ def highest(part: Part, schema: pa.Schema, name: str) -> int:
     return max(tops, default=-1)
 
 
-def _write(path: Path, tables: list[pa.Table], schema: pa.Schema) -> None:
+def _write(path: Place, tables: list[pa.Table], schema: pa.Schema) -> int:
+    """Write a part; its length in bytes."""
     others = [name for name in schema.names if name != "vector"]
     with (
         new_file(path) as file,
@@ -99,6 +127,8 @@ def _write(path: Path, tables: list[pa.Table], schema: pa.Schema) -> None:
     ):
         for table in tables:
             writer.write_table(table, row_group_size=max(1, len(table)))
+        writer.close()
+        return file.tell()
 
 
 def _shaped(table: pa.Table, target: pa.Schema) -> pa.Table:
@@ -107,15 +137,3 @@ def _shaped(table: pa.Table, target: pa.Schema) -> pa.Table:
         if not field.nullable and table[field.name].null_count:
             raise ValueError(f"nulls in {field.name}")
     return table.select(target.names).cast(target)
-
-
-def _stats(tables: list[pa.Table]) -> str:
-    """Statistics in Delta's form: how many rows, and the range of seq, leaf and integer ids."""
-    low: dict[str, int] = {}
-    high: dict[str, int] = {}
-    for name in ("id", "seq", "leaf"):
-        if pa.types.is_integer(tables[0].schema.field(name).type):
-            ranges = [pc.min_max(table[name]).as_py() for table in tables]
-            low[name], high[name] = min(r["min"] for r in ranges), max(r["max"] for r in ranges)
-    rows = sum(len(table) for table in tables)
-    return json.dumps({"numRecords": rows, "minValues": low, "maxValues": high, "nullCount": dict.fromkeys(low, 0)})

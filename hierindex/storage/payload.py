@@ -7,7 +7,7 @@ import pyarrow.types as kinds
 
 from hierindex.errors import InputError
 
-__all__ = ["RESERVED", "fit", "storable"]
+__all__ = ["RESERVED", "fit", "fit_given", "storable"]
 
 RESERVED = ("id", "seq", "leaf", "vector")
 """Columns of the format; a payload column may not be called so (upper and lower case are one in Delta)."""
@@ -73,6 +73,18 @@ def fit(payload: pa.Table, schema: pa.Schema) -> pa.Table:
                 f"payload column {field.name!r} should be storable as {field.type} without loss; found {error}"
             ) from error
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def fit_given(payload: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns that a payload has, in the types of ``schema``.
+
+    Raises:
+        InputError: as for `storable` and `fit`, or there are none.
+    """
+    if not payload.num_columns:
+        raise InputError(f"payload should have some of the columns of the index, {schema.names}; found none")
+    given = [field for field in schema if field.name in payload.column_names]
+    return fit(storable(payload), pa.schema(given) if len(given) == payload.num_columns else schema)
 
 
 def _stored_type(kind: pa.DataType, name: str) -> pa.DataType:

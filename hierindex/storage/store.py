@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from hierindex.errors import NotAnIndexError, StorageError
-from hierindex.storage.change import Change
+from hierindex.storage.change import Change, Edit
+from hierindex.storage.commit import Operation, Publication, checkpoint, publish, start, summarise, sync_log
+from hierindex.storage.compaction import Compacted, compaction
 from hierindex.storage.draft import MODEL, POINTS, TREE, drafting
+from hierindex.storage.files import Place, listed, place_of
 from hierindex.storage.history import Version, history
 from hierindex.storage.load import load_points
-from hierindex.storage.log import (
-    Log,
-    Operation,
-    Publication,
-    is_table,
-    latest,
-    open_log,
-    publish,
-    start,
-    sync_log,
-)
+from hierindex.storage.log import Log, is_table, latest, open_log
 from hierindex.storage.model_file import ModelFile, read_model
 from hierindex.storage.parts import group_rows
 from hierindex.storage.points import Points, point_schema
+from hierindex.storage.remote import Remote
 from hierindex.storage.tree_file import TreeFile, read_tree, tree_shape
+from hierindex.storage.turn import turn
+from hierindex.storage.vacuum import Freed, vacuum
 from hierindex.vectors import Ids
 
 __all__ = ["Contents", "Store", "Version", "refuse_taken"]
@@ -54,7 +53,7 @@ class Store:
     and only if this store is at the newest one.
     """
 
-    def __init__(self, path: Path, log: Log) -> None:
+    def __init__(self, path: Place, log: Log) -> None:
         """Use `Store.open` or `Store.create`."""
         self._path = path
         self._log = log
@@ -62,17 +61,25 @@ class Store:
 
     @classmethod
     def create(
-        cls, path: str | Path, points: Points, tree: TreeFile, model: ModelFile, overwrite: bool = False
+        cls,
+        path: str | os.PathLike[str] | Remote,
+        points: Points,
+        tree: TreeFile,
+        model: ModelFile,
+        overwrite: bool = False,
+        options: Mapping[str, str] | None = None,
     ) -> Store:
         """Write a new index.
 
         Args:
-            path: a folder that is empty or does not exist yet; its parents are made.
+            path: a folder that is empty or does not exist yet; its parents are made. Or the address of one in an object
+                store, see `place_of`.
             points: the points; their leaves are nodes of ``tree``.
             tree: the tree.
             model: encoder and heads.
             overwrite: replace an index that is there already. That is a new version of it: readers are not
                 disturbed, a crash leaves the old one, and older versions can still be opened.
+            options: of the object store: credentials, region, endpoint; None takes them from the environment.
 
         Raises:
             InputError: something cannot be stored.
@@ -80,7 +87,7 @@ class Store:
             StorageError: an index is there and ``overwrite`` is not set, or the disk cannot be written.
             ConflictError: another writer was first.
         """
-        path = Path(path)
+        path = place_of(path, options)
         tree.check()
         model.check()
         points.check(len(tree.nodes), tree.dim)
@@ -89,17 +96,23 @@ class Store:
         if not (exists and overwrite):
             refuse_taken(path)
         with drafting(path) as draft:
-            actions = draft.parts(points.tables(schema, group_rows(tree.dim)), schema)
+            parts = draft.parts(points.tables(schema, group_rows(tree.dim)), schema)
             operation = Operation.REPLACE if exists else Operation.CREATE
-            what = Publication(operation, len(points), draft.tree(tree), draft.model(model))
+            what = Publication(operation, len(points), draft.tree(tree), draft.model(model), added=parts)
             draft.hand_over()
-            start(path / POINTS, schema, actions, what)
-        sync_log(path / POINTS)
-        return cls.open(path)
+            start(path / POINTS, schema, what)
+        store = cls.open(path)
+        sync_log(path / POINTS, store.version)
+        return store
 
     @classmethod
-    def open(cls, path: str | Path, version: int | None = None) -> Store:
-        """Open an index at ``version``, or at the newest.
+    def open(
+        cls,
+        path: str | os.PathLike[str] | Remote,
+        version: int | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> Store:
+        """Open an index at ``version``, or at the newest; ``options`` as for `create`.
 
         Raises:
             NotAnIndexError: there is no index at the path.
@@ -107,14 +120,14 @@ class Store:
             FormatVersionError: a newer hierindex wrote it.
             CorruptIndexError: the log or the tree is missing or damaged.
         """
-        path = Path(path)
+        path = place_of(path, options)
         if not path.is_dir():
             found = "a file" if path.exists() else "nothing"
             raise NotAnIndexError(f"{path} should be the folder of an index; found {found} there; see to the path")
         return cls(path, open_log(path / POINTS, version))
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Place:
         """The folder of the index."""
         return self._path
 
@@ -143,8 +156,30 @@ class Store:
         points = load_points(self._path / POINTS, log.parts, log.schema, len(tree.nodes), tree.dim)
         return Contents(points, tree, model)
 
-    def commit(self, added: Points | None = None, deleted: Ids | None = None, tree: TreeFile | None = None) -> int:
-        """Publish the next version: points added, points deleted and a new tree, all or nothing.
+    def token(self, token: str) -> int | None:
+        """The version that was committed under a caller's token; None if there is none up to this version."""
+        return self._log.token(token)
+
+    @property
+    def n_parts(self) -> int:
+        """In how many files the points are."""
+        return len(self._log.parts)
+
+    def same_model(self, other: Store) -> bool:
+        """Whether another version of the index has the same encoder and heads: it was not replaced in between."""
+        return self._log.model == other._log.model
+
+    def commit(
+        self,
+        added: Points | None = None,
+        deleted: Ids | None = None,
+        tree: TreeFile | None = None,
+        *,
+        edit: Edit | None = None,
+        token: str | None = None,
+        checked: bool = False,
+    ) -> int:
+        """Publish the next version: points added, points deleted, payload set and a new tree, all or nothing.
 
         An id that is deleted may be added again in the same commit. Without anything to do there is no new version.
 
@@ -152,6 +187,9 @@ class Store:
             added: new points; their seq is above all that are stored, and a payload column not given is null.
             deleted: ids to delete.
             tree: a new generation of the tree; its nodes are those of the old one, with new ones appended.
+            edit: payload to set; points keep all else.
+            token: the caller's name for the change, which `token` knows from then on.
+            checked: the caller has seen that the ids to add are new to this version.
 
         Returns:
             The version, which this store is then at.
@@ -163,21 +201,58 @@ class Store:
             ConflictError: another writer committed since this store was opened; nothing is changed.
             StorageError: the disk cannot be written; nothing is changed.
         """
-        change = Change.of(self._log, added, deleted, tree)
+        change = Change.of(self._log, added, deleted, tree, edit, checked)
         if change.empty:
             return self.version
         touched = change.check(self._n_nodes, self._dim)
         with drafting(self._path) as draft:
-            actions, what = change.write(draft, touched, self._dim)
+            what = replace(change.write(draft, touched, self._dim), token=token)
             draft.hand_over()
-            self._log = publish(self._log, actions, what)
+            self._log = publish(self._log, what)
         if tree is not None:
             self._n_nodes = len(tree.nodes)
-        sync_log(self._path / POINTS)
+        self._confirm()
         return self.version
 
+    def compact(self, tree: TreeFile | None = None) -> Compacted:
+        """Put the points of many small parts into few full ones, as one more version, and sum up the log.
 
-def refuse_taken(path: Path) -> None:
+        Points, their order and all older versions stay as they are.
+
+        Args:
+            tree: a new generation of the tree, with the same nodes.
+
+        Raises:
+            InputError: the tree cannot be stored.
+            ConflictError: another writer committed since this store was opened; nothing is changed.
+            CorruptIndexError: a part is damaged. StorageError: the disk cannot be written; nothing is changed.
+        """
+        before = self.n_parts
+        Change.of(self._log, None, None, tree).check(self._n_nodes, self._dim)
+        with drafting(self._path) as draft:
+            what = compaction(self._log, draft, self._dim, tree)
+            if what is not None:
+                draft.hand_over()
+                self._log = publish(self._log, what)
+        if what is not None:
+            self._confirm()
+            summarise(self._log)
+        return Compacted(self.version, before, self.n_parts)
+
+    def vacuum(self, retain: int | timedelta) -> Freed:
+        """Remove the versions before a horizon and what only they needed, see `vacuum`; this one always stays."""
+        return vacuum(self._path, retain, self.version)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """While it is held no other writer on this machine has its turn, see `turn`; not to be taken twice."""
+        return turn(self._path / POINTS)
+
+    def _confirm(self) -> None:
+        sync_log(self._path / POINTS, self.version)
+        checkpoint(self._log)
+
+
+def refuse_taken(path: Place) -> None:
     """See that a new index can be made at a path: before the work, not after it.
 
     Raises:
@@ -189,13 +264,13 @@ def refuse_taken(path: Path) -> None:
     _refuse_foreign(path)
 
 
-def _refuse_foreign(path: Path) -> None:
+def _refuse_foreign(path: Place) -> None:
     """Let a new index into a folder that does not exist, is empty, or holds the remains of an unfinished one."""
-    if path.exists() and not path.is_dir():
+    if not path.is_dir() and path.exists():
         raise NotAnIndexError(f"{path} should be free or an empty folder; found a file; take another path")
-    foreign = [p for p in sorted(path.rglob("*")) if not _OURS.fullmatch(p.relative_to(path).as_posix())]
+    foreign = [file.name for file in listed(path) if not _OURS.fullmatch(file.name)]
     if foreign:
         raise NotAnIndexError(
-            f"{path} should be free or an empty folder; found {foreign[0].relative_to(path)}, which is no part of an "
-            "index; take another path"
+            f"{path} should be free or an empty folder; found {foreign[0]}, which is no part of an index; "
+            "take another path"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +10,11 @@ import pyarrow.parquet as pq
 
 from hierindex.errors import CorruptIndexError, InputError
 from hierindex.index.nodes import Nodes
-from hierindex.storage.files import FORMAT, check_format, damaged, new_file, next_generation, reading
+from hierindex.storage.files import FORMAT, Place, check_format, damaged, new_file, next_generation, opened, reading
 from hierindex.storage.sealed import Json, digest, dumps, loads
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["TreeFile", "read_tree", "tree_path", "tree_shape", "write_tree"]
+__all__ = ["TreeFile", "read_tree", "tree_name", "tree_path", "tree_shape", "write_tree"]
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,17 @@ class TreeFile:
         dumps(self.about, "about")
 
 
-def tree_path(folder: Path, number: int) -> Path:
+def tree_name(number: int) -> str:
+    """What a generation is called."""
+    return f"{number:06d}.parquet"
+
+
+def tree_path(folder: Place, number: int) -> Place:
     """Where a generation lies."""
-    return folder / f"{number:06d}.parquet"
+    return folder / tree_name(number)
 
 
-def write_tree(folder: Path, tree: TreeFile) -> int:
+def write_tree(folder: Place, tree: TreeFile) -> int:
     """Write a new generation; its number."""
     table = _table(tree.nodes)
 
@@ -72,7 +76,7 @@ def write_tree(folder: Path, tree: TreeFile) -> int:
     return next_generation(folder, write)
 
 
-def read_tree(folder: Path, number: int) -> TreeFile:
+def read_tree(folder: Place, number: int) -> TreeFile:
     """Read a generation.
 
     Raises:
@@ -81,7 +85,7 @@ def read_tree(folder: Path, number: int) -> TreeFile:
     """
     path = tree_path(folder, number)
     with reading(path):
-        file = pq.ParquetFile(path, page_checksum_verification=True)
+        file = pq.ParquetFile(opened(path), page_checksum_verification=True)
         about = _about(file, path, number)
         table = file.read()
         if not np.array_equal(_numbers(table, "node", np.int64), np.arange(len(table))):
@@ -100,7 +104,7 @@ def read_tree(folder: Path, number: int) -> TreeFile:
         return TreeFile(nodes, about)
 
 
-def tree_shape(folder: Path, number: int) -> tuple[int, int]:
+def tree_shape(folder: Place, number: int) -> tuple[int, int]:
     """The number of nodes and the dimension d of a generation, from its footer alone.
 
     Raises:
@@ -109,12 +113,12 @@ def tree_shape(folder: Path, number: int) -> tuple[int, int]:
     """
     path = tree_path(folder, number)
     with reading(path):
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(opened(path))
         _about(file, path, number)
         return file.metadata.num_rows, _width(file.schema_arrow.field("centroid").type)
 
 
-def _about(file: pq.ParquetFile, path: Path, number: int) -> Json:
+def _about(file: pq.ParquetFile, path: Place, number: int) -> Json:
     """What the schema metadata says, after its format version, generation and digest were seen to be right."""
     metadata = file.metadata.metadata or {}
     seal = {key: metadata[f"hierindex.{key}".encode()].decode() for key in ("format", "generation", "about", "sha256")}
