@@ -1,0 +1,1 @@
+"""The search benchmark's parts: data, rivals, sweeps, clocks; ``benchmarks/search.py`` is the command."""

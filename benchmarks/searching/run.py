@@ -1,0 +1,70 @@
+"""One data set, measured whole: builds, choice of settings, report."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.searching.data import DataSet
+from benchmarks.searching.finals import Rounds, reported
+from benchmarks.searching.grids import TARGETS
+from benchmarks.searching.shelf import Shelf
+from benchmarks.searching.sweep import MODES, Effort, Mode, Point, choose, frontier
+from benchmarks.searching.system import label
+from hierindex.errors import HierIndexError
+
+__all__ = ["Plan", "measured"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured and how hard.
+
+    Attributes:
+        systems: their names. cache: the folder of data and builds. effort, rounds: of the choice and of the report.
+        again: systems to build anew though a build is kept.
+    """
+
+    systems: tuple[str, ...]
+    cache: Path
+    effort: Effort = field(default_factory=lambda: Effort(TARGETS))
+    rounds: Rounds = field(default_factory=Rounds)
+    again: frozenset[str] = frozenset()
+
+
+def measured(data: DataSet, plan: Plan) -> dict[str, Any]:
+    """Everything about one set: facts, builds, rows of the report, curves, and what failed."""
+    shelf = Shelf(data, plan.cache, plan.effort.threads, plan.again)
+    choosing, reporting = data.halves()
+    chosen, builds, curves, failed = {}, [], [], {}
+    for name in plan.systems:
+        try:
+            found, tried = choose(name, shelf, choosing, plan.effort)
+        except (subprocess.CalledProcessError, HierIndexError, ImportError) as error:
+            failed[name] = str(error)
+            print(f"{data.name}: {name} left out: {error}")
+            continue
+        chosen[name] = found
+        curves += [_curve(name, mode, tried) for mode in MODES]
+        distinct = {label(point.build): point.build for point in tried}
+        builds += [{"system": name, "build": build} | shelf.facts(name, build) for build in distinct.values()]
+        print(f"{data.name}: {name}: {len(tried)} settings of {len(distinct)} builds", flush=True)
+    return {
+        "facts": data.facts,
+        "metric": data.metric,
+        "k": plan.effort.k,
+        "targets": list(plan.effort.targets),
+        "threads": plan.effort.threads,
+        "rounds": asdict(plan.rounds),
+        "rows": reported(chosen, shelf, reporting, plan.rounds),
+        "builds": builds,
+        "curves": curves,
+        "failed": failed,
+    }
+
+
+def _curve(name: str, mode: Mode, tried: list[Point]) -> dict[str, Any]:
+    edge = frontier(tried, mode)
+    return {"system": name, "mode": mode, "points": [[point.recall, point.cost(mode)] for point in edge]}

@@ -1,0 +1,161 @@
+"""Choosing: every build and setting of a system on one half of the queries; the cheapest that reaches each recall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from benchmarks.searching.catalogue import SYSTEMS
+from benchmarks.searching.clock import many_us, one_us
+from benchmarks.searching.data import DataSet
+from benchmarks.searching.judge import recall_of
+from benchmarks.searching.shelf import Shelf
+from benchmarks.searching.system import Params, System, label
+
+__all__ = ["MODES", "Effort", "Mode", "Point", "choose", "frontier"]
+
+Mode = Literal["batch", "single"]
+MODES: tuple[Mode, ...] = ("batch", "single")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a choice may cost.
+
+    Attributes:
+        targets: recalls to reach. k: neighbours. threads: of a batch; a single query takes one.
+        coarse: queries of the first pass over all settings, singles: how many of them one by one.
+        finalists: settings that are timed again for each mode and target, with recall on all choosing queries.
+        rounds: how often.
+        builds: at most so many builds of a system; None for all.
+    """
+
+    targets: tuple[float, ...]
+    k: int = 10
+    threads: int = 2
+    coarse: int = 2_000
+    singles: int = 200
+    finalists: int = 3
+    rounds: int = 3
+    builds: int | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One build and setting with what it gave on the choosing queries: microseconds a query in both modes."""
+
+    build: Params
+    setting: Params
+    recall: float
+    batch: float
+    single: float
+
+    def cost(self, mode: Mode) -> float:
+        """Microseconds a query."""
+        return self.batch if mode == "batch" else self.single
+
+
+def choose(
+    name: str, shelf: Shelf, data: DataSet, effort: Effort
+) -> tuple[dict[tuple[Mode, float], Point], list[Point]]:
+    """The cheapest point of a system for each mode and target that it reaches, and all points that were tried.
+
+    Args:
+        name: of the system.
+        shelf: where its builds come from.
+        data: the choosing half.
+        effort: how hard to look.
+    """
+    best: dict[tuple[Mode, float], Point] = {}
+    tried: list[Point] = []
+    n, d = data.base.shape
+    for build in SYSTEMS[name].builds(n, d, data.metric)[: effort.builds]:
+        system = shelf.index(name, build)
+        points = _tried(system, data.only(effort.coarse), effort)
+        tried += points
+        finalists = _retimed(system, _shortlist(system, points, effort), data, effort)
+        for mode in MODES:
+            for target in effort.targets:
+                able = [point for point in finalists if _serves(system, point, target)]
+                found = min(able, key=lambda point: point.cost(mode), default=None)
+                if found and ((mode, target) not in best or found.cost(mode) < best[mode, target].cost(mode)):
+                    best[mode, target] = found
+        if not any(point.build == build for point in best.values()):
+            shelf.put_back(name, build)
+    return best, tried
+
+
+def _tried(system: System, data: DataSet, effort: Effort) -> list[Point]:
+    """One pass over the settings, each line until it gives no more or costs far more than what suffices."""
+    points: list[Point] = []
+    if system.promises:
+        wanted = [[{"recall": target} for target in effort.targets]]
+        lines = [*wanted, *[[s for s in line if s["recall"] not in effort.targets] for line in system.settings()]]
+    else:
+        lines = system.settings()
+    enough = np.inf
+    for line in lines:
+        before: list[float] = []
+        for setting in line:
+            point = _timed(system, setting, data, effort)
+            points.append(point)
+            if point.recall >= max(effort.targets):
+                enough = min(enough, point.batch)
+            before.append(point.recall)
+            flat = len(before) > 3 and before[-1] - before[-4] < 0.0005
+            if not system.promises and (point.recall > 0.9975 or flat or point.batch > 3 * enough):
+                break
+    return points
+
+
+def _timed(system: System, setting: Params, data: DataSet, effort: Effort) -> Point:
+    system.use(setting, effort.threads)
+    system.many(data.queries[:64], effort.k)  # the first call of a setting may lay out memory
+    batch, found = many_us(system, data.queries, effort.k)
+    system.use(setting, 1)
+    single = float(np.median(one_us(system, data.queries[: effort.singles], effort.k)))
+    return Point(system.params, setting, recall_of(found, data, effort.k), batch, single)
+
+
+def _serves(system: System, point: Point, target: float) -> bool:
+    return point.setting["recall"] == target if system.promises else point.recall >= target
+
+
+def _shortlist(system: System, points: list[Point], effort: Effort) -> list[Point]:
+    """The few cheapest points for each mode and target, and one with recall to spare; each once."""
+    kept: dict[str, Point] = {}
+    for mode in MODES:
+        for target in effort.targets:
+            able = sorted((p for p in points if _serves(system, p, target)), key=lambda p: p.cost(mode))
+            safe = [p for p in able if p.recall >= target + 0.003]
+            kept |= {label(p.setting): p for p in able[: effort.finalists] + safe[:1]}
+    return list(kept.values())
+
+
+def _retimed(system: System, points: list[Point], data: DataSet, effort: Effort) -> list[Point]:
+    """The same points with recall on all choosing queries and medians of rounds in which they took turns."""
+    some, alone = data.only(effort.coarse).queries, data.queries[: effort.singles]
+    spent = np.empty((effort.rounds, len(points), 2))
+    for at in range(effort.rounds):
+        for i, point in enumerate(points):
+            system.use(point.setting, effort.threads)
+            spent[at, i, 0] = many_us(system, some, effort.k)[0]
+            system.use(point.setting, 1)
+            spent[at, i, 1] = np.median(one_us(system, alone, effort.k))
+    found = []
+    for point, (batch, single) in zip(points, np.median(spent, axis=0), strict=True):
+        system.use(point.setting, effort.threads)
+        recall = recall_of(system.many(data.queries, effort.k), data, effort.k)
+        found.append(Point(point.build, point.setting, recall, float(batch), float(single)))
+    return found
+
+
+def frontier(points: list[Point], mode: Mode) -> list[Point]:
+    """The points that no other one beats in both recall and cost, by growing recall."""
+    kept: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.cost(mode), -p.recall)):
+        if not kept or point.recall > kept[-1].recall:
+            kept.append(point)
+    return kept
