@@ -78,7 +78,7 @@ def _learned(model: Model) -> dict[str, Any]:
         return {"from": "vectors"}
     images = model.about["images"]
     return {
-        "from": "table" if "columns" in model.encoder.spec else "images",
+        "from": "table" if model.encoder.of_rows else "images",
         "encoder": model.encoder.spec,
         "epochs": len(model.about["history"]["epochs"]),
         "shape": images["shape"],

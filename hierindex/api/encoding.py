@@ -93,7 +93,7 @@ class Encoding:
     @property
     def of_rows(self) -> bool:
         """Whether what is encoded are rows of numbers, not images."""
-        return self._model.encoder is not None and "columns" in self._model.encoder.spec
+        return self._model.encoder is not None and self._model.encoder.of_rows
 
     def rows(self, points: object) -> Table:
         """Rows with the columns that were learned, of a table, a frame or an array.

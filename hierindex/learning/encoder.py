@@ -15,7 +15,7 @@ from hierindex.errors import CorruptIndexError, ImageError, InputError, NoEncode
 from hierindex.learning.config import EncoderConfig, EncoderName
 from hierindex.learning.config.encoder import WITHOUT_WEIGHTS
 from hierindex.learning.device import pick_device
-from hierindex.learning.encoder_file import EncoderFile
+from hierindex.learning.encoder_file import EncoderFile, of_rows
 from hierindex.learning.networks import network
 from hierindex.learning.pixels import Pixels, as_float
 from hierindex.learning.tables.network import Rows, row_net
@@ -72,7 +72,7 @@ class Encoder:
     @property
     def of_rows(self) -> bool:
         """Whether it reads rows of numbers, not pictures."""
-        return "columns" in self.spec
+        return of_rows(self.spec)
 
     def encode(self, images: NDArray[np.uint8] | Float32, *, rows_at_once: int = 512) -> Float32:
         """Latent vectors of unit length.
@@ -202,7 +202,7 @@ def load_encoder(
         body: nn.Module = Rows(row_net(shape[2], spec["width"]))
     elif spec["name"] == "own":
         assert module is not None  # noqa: S101 - for mypy; refused above
-        body = Rows(module) if "columns" in spec else module
+        body = Rows(module) if of_rows(spec) else module
     elif spec["name"] in {name.value for name in EncoderName if name is not EncoderName.AUTO}:
         body = network(EncoderName(spec["name"]), shape, imagenet=spec.get("imagenet", False))
     else:
