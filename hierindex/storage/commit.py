@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, PostCommitHookProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.schema import Schema
 from deltalake.transaction import create_table_with_add_actions
@@ -18,7 +18,7 @@ from deltalake.transaction import create_table_with_add_actions
 from hierindex.errors import ConflictError, StorageError
 from hierindex.storage.files import Place, short, sync_folder
 from hierindex.storage.history import LOG, NOTE, commit_path
-from hierindex.storage.log import MODEL_TXN, TREE_TXN, Log, is_table, on_delta, token_txn
+from hierindex.storage.log import MODEL_TXN, TREE_TXN, Log, is_table, latest, on_delta, open_table, token_txn
 from hierindex.storage.parts import Part
 from hierindex.storage.remote import Remote
 
@@ -112,22 +112,44 @@ def publish(log: Log, what: Publication) -> Log:
         ConflictError: somebody did.
         StorageError: the disk cannot be written.
     """
-    new = what.new_data
-    with _committing(log.folder):
-        log.table.create_write_transaction(
-            [part.removed(new_data=new) for part in what.removed] + [part.added(new_data=new) for part in what.added],
-            mode="append",
-            schema=Schema.from_arrow(log.schema),
-            commit_properties=what.properties(log.version + 1),
-            post_commithook_properties=_BARE,
-        )
-    with on_delta(log.folder):
-        log.table.update_incremental()
-        if log.table.version() != log.version + 1:  # the next writer was quick
-            log.table.load_as_version(log.version + 1)
+    with _committing(log.folder, log.version):
+        try:
+            _commit(log.table, log, what)
+        except CommitFailedError:
+            raise
+        except DeltaError:  # it reads its log as it goes, and somebody may have taken old entries away (vacuum)
+            if latest(log.folder) > log.version:
+                raise
+            log = replace(log, table=open_table(log.folder))
+            _commit(log.table, log, what)
+    table = _next(log)
     gone = {part.path for part in what.removed}
     parts = [part for part in log.parts if part.path not in gone] + what.added
-    return replace(log, version=log.version + 1, tree=what.tree, model=what.model, parts=parts)
+    return replace(log, table=table, version=log.version + 1, tree=what.tree, model=what.model, parts=parts)
+
+
+def _commit(table: DeltaTable, log: Log, what: Publication) -> None:
+    new = what.new_data
+    table.create_write_transaction(
+        [part.removed(new_data=new) for part in what.removed] + [part.added(new_data=new) for part in what.added],
+        mode="append",
+        schema=Schema.from_arrow(log.schema),
+        commit_properties=what.properties(log.version + 1),
+        post_commithook_properties=_BARE,
+    )
+
+
+def _next(log: Log) -> DeltaTable:
+    """The table at the version after ``log``, which is committed."""
+    table = log.table
+    try:
+        table.update_incremental()
+    except DeltaError:  # as in `publish`
+        table = open_table(log.folder)
+    if table.version() != log.version + 1:  # the next writer was quick
+        with on_delta(log.folder):
+            table.load_as_version(log.version + 1)
+    return table
 
 
 def sync_log(folder: Place, version: int) -> None:
@@ -149,15 +171,20 @@ def sync_log(folder: Place, version: int) -> None:
         ) from error
 
 
-def checkpoint(log: Log, every: int = CHECKPOINT_EVERY) -> None:
+def checkpoint(log: Log, every: int = CHECKPOINT_EVERY) -> Log:
     """Sum up the log in one file at each ``every``-th version, so that a reader need not read each commit.
 
-    It only says again what the commits say, so a failure is none of the change that it follows.
+    It only says again what the commits say, so a failure is none of the change that it follows. The log that comes back
+    is read from the summary: a table that is carried along goes on from all commits it has ever seen.
     """
     if log.version % every or not log.version:
-        return
-    with suppress(StorageError):
+        return log
+    try:
         summarise(log)
+        table = open_table(log.folder)
+    except StorageError:
+        return log
+    return replace(log, table=table) if table.version() == log.version else log
 
 
 def summarise(log: Log) -> None:
@@ -181,15 +208,16 @@ def _sync_file(path: Path) -> None:
 
 
 @contextmanager
-def _committing(folder: Place) -> Iterator[None]:
+def _committing(folder: Place, version: int | None = None) -> Iterator[None]:
+    """Errors of deltalake as ours; ``version`` is the one to commit on, which may have been vacuumed since."""
     try:
         yield
-    except CommitFailedError as error:
-        raise ConflictError(
-            f"{folder.parent} should be as it was when it was opened; found that another writer committed first; "
-            "refresh (or open it again) and repeat the change"
-        ) from error
     except (DeltaError, OSError) as error:
+        if isinstance(error, CommitFailedError) or (version is not None and latest(folder) > version):
+            raise ConflictError(
+                f"{folder.parent} should be as it was when it was opened; found that another writer committed first; "
+                "refresh (or open it again) and repeat the change"
+            ) from error
         raise StorageError(
             f"{folder} should be writable; found {short(error)}; the last version still holds: free space or mend "
             "the rights, then try again"

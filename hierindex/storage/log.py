@@ -44,9 +44,13 @@ class Log:
 
     def token(self, token: str) -> int | None:
         """The version that was committed under a caller's token; None if there is none."""
-        with on_delta(self.folder):
-            found = self.table.transaction_version(token_txn(self.model, token))
-        return None if found is None else int(found)
+        name = token_txn(self.model, token)
+        try:
+            found = self.table.transaction_version(name)
+        except DeltaError:  # it reads its log as it goes, and somebody may have taken old entries away (vacuum)
+            with on_delta(self.folder):
+                found = open_table(self.folder).transaction_version(name)
+        return None if found is None or found > self.version else int(found)
 
 
 def token_txn(model: int, token: str) -> str:

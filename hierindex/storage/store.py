@@ -249,7 +249,7 @@ class Store:
 
     def _confirm(self) -> None:
         sync_log(self._path / POINTS, self.version)
-        checkpoint(self._log)
+        self._log = checkpoint(self._log)
 
 
 def refuse_taken(path: Place) -> None:
