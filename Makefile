@@ -37,6 +37,10 @@ bench: $(READY)
 	$(RUN) -m benchmarks.cifar100_train --work $(WORK)
 	$(RUN) -m benchmarks.cifar100 --work $(WORK)
 	for name in uci bbbc013 imbalanced selection tree_time training leads; do $(RUN) -m benchmarks.$$name || exit 1; done
+	$(RUN) -m benchmarks.search --data bigann10k sift1m glove-like --cache $(WORK)/search
+	$(RUN) -m benchmarks.search --data cifar-latents --cache $(WORK)/search --encoder $(WORK)/joint.safetensors
+	$(RUN) -m benchmarks.search --data sift1m --growth 10000 100000 1000000 --cache $(WORK)/search
+	$(RUN) -m benchmarks.search_plots
 	$(RUN) -m benchmarks.readme
 	$(RUN) -m benchmarks.results_page
 

@@ -10,11 +10,12 @@ import json
 import sys
 
 from benchmarks.common import RESULTS, ROOT
-from benchmarks.sections import bbbc013, cifar100, imbalanced, leads, selection, training, tree_time, uci
+from benchmarks.sections import bbbc013, cifar100, imbalanced, leads, search, selection, training, tree_time, uci
 
 __all__ = ["main", "page"]
 
 _SECTIONS = {
+    "search": search.section,
     "cifar100": cifar100.section,
     "uci": uci.section,
     "bbbc013": bbbc013.section,
@@ -26,9 +27,9 @@ _SECTIONS = {
 }
 _HEAD = """# Results
 
-What was measured of the learning and of its trees, by committed scripts; search is measured in the
-[README](../README.md). This page is generated from `benchmarks/results/*.json` by `python -m benchmarks.results_page`.
-Every section says on which machine and day. Published numbers of others are theirs, not measured again here.
+What was measured, by committed scripts: search, the learning and its trees. This page is generated from
+`benchmarks/results/*.json` by `python -m benchmarks.results_page`. Every section says on which machine and day.
+Published numbers of others are theirs, not measured again here.
 """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Self
 
 import faiss
@@ -40,13 +39,6 @@ class Ours(System):
     def build(cls, base: Float32, metric: str, params: Params, threads: int) -> Self:
         faiss.omp_set_num_threads(threads)
         return cls(params, HierIndex.from_vectors(base, metric=metric))
-
-    def save(self, path: Path) -> None:
-        self.index.save(path)
-
-    @classmethod
-    def load(cls, path: Path, base: Float32, metric: str, params: Params) -> Self:
-        return cls(params, HierIndex.open(path))
 
     def settings(self) -> list[list[Params]]:
         """A curve of promises; a point of the tables is the promise of its target, not one chosen from these."""

@@ -71,7 +71,8 @@ def choose(
     best: dict[tuple[Mode, float], Point] = {}
     tried: list[Point] = []
     n, d = data.base.shape
-    for build in SYSTEMS[name].builds(n, d, data.metric)[: effort.builds]:
+    builds = SYSTEMS[name].builds(n, d, data.metric)[: effort.builds]
+    for build in builds:
         system = shelf.index(name, build)
         points = _tried(system, data.only(effort.coarse), effort)
         tried += points
@@ -82,8 +83,9 @@ def choose(
                 found = min(able, key=lambda point: point.cost(mode), default=None)
                 if found and ((mode, target) not in best or found.cost(mode) < best[mode, target].cost(mode)):
                     best[mode, target] = found
-        if not any(point.build == build for point in best.values()):
-            shelf.put_back(name, build)
+        for loser in builds:
+            if not any(point.build == loser for point in best.values()):
+                shelf.put_back(name, loser)
     return best, tried
 
 

@@ -50,14 +50,14 @@ class System(ABC):
     def build(cls, base: Float32, metric: str, params: Params, threads: int) -> Self:
         """Index ``base`` ``(n, d)`` for "l2", or for "cosine" where rows have norm 1, on so many threads."""
 
-    @abstractmethod
     def save(self, path: Path) -> None:
-        """Write the index."""
+        """Write the index, where builds are kept."""
+        raise NotImplementedError
 
     @classmethod
-    @abstractmethod
     def load(cls, path: Path, base: Float32, metric: str, params: Params) -> Self:
         """Read what `save` wrote; ``base`` are the same rows."""
+        raise NotImplementedError
 
     @abstractmethod
     def settings(self) -> list[list[Params]]:

@@ -1,0 +1,93 @@
+"""Draw recall against throughput and latency from ``benchmarks/results/search.json`` into ``docs/pictures``.
+
+python -m benchmarks.search_plots
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.common import RESULTS, ROOT
+from benchmarks.searching.verdict import OURS, cost, title
+from hierindex.plots.common import FAINT, INK, figure_of, png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw", "draw_growth", "main"]
+
+COLOURS = {
+    OURS: "#c2185b",
+    "faiss flat": "#9aa7b1",
+    "faiss IVF-Flat": "#64b5f6",
+    "faiss IVF-PQfs, RFlat": "#1e88e5",
+    "faiss IVF-PQfs, re-rank": "#0d47a1",
+    "faiss HNSW": "#26a69a",
+    "hnswlib": "#2e7d32",
+    "usearch": "#f9a825",
+    "ScaNN": "#6d4c41",
+}
+
+
+def main() -> None:
+    """Draw every set that was measured whole, and growth."""
+    result = json.loads((RESULTS / "search.json").read_text())
+    folder = ROOT / "docs" / "pictures"
+    for name, one in result["sets"].items():
+        if "[" not in name:
+            (folder / f"search-{name}.png").write_bytes(draw(name, one))
+    for name, one in result["growth"].items():
+        (folder / f"search-growth-{name}.png").write_bytes(draw_growth(one))
+
+
+def draw(name: str, one: dict[str, Any]) -> bytes:
+    """One set: queries a second of batches, and the median microseconds of a single query, both against recall."""
+    figure = figure_of(12, 5)
+    left, right = figure.subplots(1, 2)
+    for curve in one["curves"]:
+        recalls = [recall for recall, _ in curve["points"]]
+        micros = [us for _, us in curve["points"]]
+        if curve["mode"] == "batch":
+            _line(left, curve["system"], recalls, [1e6 / us for us in micros])
+        else:
+            _line(right, curve["system"], recalls, micros)
+    left.set(ylabel=f"queries a second, batch, {one['threads']} threads")
+    right.set(ylabel="median microseconds, one query, one thread")
+    for axes in (left, right):
+        axes.set(xlim=(0.8, 1.001), yscale="log", xlabel=f"recall@{one['k']}")
+        axes.grid(color=FAINT, alpha=0.3, which="both")
+    right.legend(frameon=False, fontsize=8)
+    figure.suptitle(title(name, one), color=INK)
+    return png(figure, dpi=80)
+
+
+def draw_growth(one: dict[str, Any]) -> bytes:
+    """Microseconds of a query of a batch against the number of rows."""
+    figure = figure_of(6, 5)
+    axes = figure.subplots()
+    for system in one["exponents"]:
+        rows = [row for row in one["rows"] if row["system"] == system and row["mode"] == "batch"]
+        _line(axes, system, [row["n"] for row in rows], [cost(row) for row in rows])
+    axes.set(xscale="log", yscale="log", xlabel="rows", ylabel=f"microseconds a query, recall {one['target']:g}")
+    axes.grid(color=FAINT, alpha=0.3, which="both")
+    axes.legend(frameon=False, fontsize=8)
+    return png(figure, dpi=80)
+
+
+def _line(axes: Axes, system: str, x: list[float], y: list[float]) -> None:
+    mine = system == OURS
+    axes.plot(
+        x,
+        y,
+        marker="o",
+        markersize=4,
+        linewidth=2.4 if mine else 1.2,
+        color=COLOURS[system],
+        label=system,
+        zorder=3 if mine else 2,
+    )
+
+
+if __name__ == "__main__":
+    main()
