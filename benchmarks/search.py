@@ -3,6 +3,7 @@
     python -m benchmarks.search --data sift1m --cache DIR [--encoder NAME.safetensors] [--quick]
     python -m benchmarks.search --data sift1m --growth 10000 100000 1000000 --cache DIR
     python -m benchmarks.search --make --data glove-like --cache DIR      # only the data and its exact neighbours
+    python -m benchmarks.search --build --data glove-like --cache DIR     # and all builds of rivals that are kept
 
 Writes one data set at a time into ``benchmarks/results/search.json``; the others in it stay. Settings are chosen on the
 first half of the queries and reported on the other. Batches take ``--threads`` threads, single queries one. Builds of
@@ -25,7 +26,7 @@ from benchmarks.searching.data import SETS, load
 from benchmarks.searching.finals import Rounds
 from benchmarks.searching.grids import TARGETS
 from benchmarks.searching.growth import GROWING, grown
-from benchmarks.searching.run import Plan, measured
+from benchmarks.searching.run import Plan, built, measured
 from benchmarks.searching.sweep import Effort
 
 RIVALS = ("faiss-cpu", "hnswlib", "usearch", "scann", "opencv-python-headless")
@@ -38,6 +39,9 @@ def main() -> None:
     for name in args.data:
         data = load(name, args.cache, rows=args.rows, encoder=args.encoder)
         if data is None or args.make:
+            continue
+        if args.build:
+            built(data, plan)
             continue
         key = name if args.rows is None else f"{name}[:{args.rows}]"
         if args.growth:
@@ -87,6 +91,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--again", nargs="+", choices=SYSTEMS, default=[], help="systems to build anew though kept")
     parser.add_argument("--encoder", type=Path, help="weights of our encoder, for cifar-latents")
     parser.add_argument("--make", action="store_true", help="make the data and stop")
+    parser.add_argument("--build", action="store_true", help="make data and builds, measure no search")
     parser.add_argument(
         "--quick", action="store_true", help="one build a system and few settings: a test of the script"
     )

@@ -174,7 +174,7 @@ def result(times=1.0, recall=0.953, rows=1_000_000):
 
     names = {"hierindex": 1.0, "faiss flat": 60.0, "faiss HNSW": times, "hnswlib": times, "ScaNN": times}
     about = {"date": "2026-01-01", "commit": "abc", "machine": {"cpu": "a cpu"}}
-    build = {"build": {}, "resident_bytes": 2**20, "told_bytes": None, "facts": {"seconds": {"tree": 2.5}}}
+    build = {"build": {}, "resident_bytes": 2**20, "told_bytes": None, "load": 1.5, "facts": {"seconds": {"tree": 2.5}}}
     return {
         "facts": {"rows": rows, "d": 8, "made": "M", "asked": "A", "queries": 5, "lid": {"mean": 9.5}},
         "metric": "l2",

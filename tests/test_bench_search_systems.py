@@ -101,6 +101,12 @@ def test_a_build_is_measured_in_a_process_of_its_own_and_kept(tmp_path):
     assert shelf.index(name, params) is system
     shelf.put_back(name, params)
     assert shelf.index(name, params) is not system
+    anew = Shelf(one, tmp_path, 1, frozenset({name}))
+    assert anew.facts(name, params) != facts
+    after = kept.stat().st_mtime_ns
+    assert before < after
+    anew.index(name, params)
+    assert kept.stat().st_mtime_ns == after  # once for a shelf
 
 
 # ---- ann-benchmarks

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.searching.catalogue import SYSTEMS
 from benchmarks.searching.data import DataSet
 from benchmarks.searching.finals import Rounds, reported
 from benchmarks.searching.grids import TARGETS
@@ -15,7 +16,7 @@ from benchmarks.searching.sweep import MODES, Effort, Mode, Point, choose, front
 from benchmarks.searching.system import label
 from hierindex.errors import HierIndexError
 
-__all__ = ["Plan", "measured"]
+__all__ = ["Plan", "built", "measured"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,16 @@ class Plan:
     again: frozenset[str] = frozenset()
 
 
+def built(data: DataSet, plan: Plan) -> None:
+    """Make the builds that are kept, so that a later run need not wait for them."""
+    shelf, (n, d) = Shelf(data, plan.cache, plan.effort.threads, plan.again), data.base.shape
+    for name in plan.systems:
+        kind = SYSTEMS[name]
+        for params in kind.builds(n, d, data.metric)[: plan.effort.builds] if kind.kept else []:
+            facts = shelf.facts(name, params)
+            print(f"{data.name}: {name} {label(params)}: {facts['seconds']:.1f} s", flush=True)
+
+
 def measured(data: DataSet, plan: Plan) -> dict[str, Any]:
     """Everything about one set: facts, builds, rows of the report, curves, and what failed."""
     shelf = Shelf(data, plan.cache, plan.effort.threads, plan.again)
@@ -42,7 +53,7 @@ def measured(data: DataSet, plan: Plan) -> dict[str, Any]:
     for name in plan.systems:
         try:
             found, tried = choose(name, shelf, choosing, plan.effort)
-        except (subprocess.CalledProcessError, HierIndexError, ImportError) as error:
+        except (subprocess.CalledProcessError, HierIndexError, ImportError, RuntimeError, ValueError) as error:
             failed[name] = str(error)
             print(f"{data.name}: {name} left out: {error}")
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import datetime as dt
 import gc
 import json
 import os
@@ -35,6 +36,7 @@ class Shelf:
     threads: int
     again: frozenset[str] = frozenset()
     _live: dict[tuple[str, str], System] = field(default_factory=dict)
+    _facts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def facts(self, name: str, params: Params) -> dict[str, Any]:
         """Seconds and bytes of a build, measured in a process of its own; from the cache where the build is kept.
@@ -42,7 +44,9 @@ class Shelf:
         Raises:
             subprocess.CalledProcessError: the process died.
         """
-        note = self._path(name, params).with_suffix(".json")
+        key, note = (name, label(params)), self._path(name, params).with_suffix(".json")
+        if key in self._facts:
+            return self._facts[key]
         if not SYSTEMS[name].kept or not note.exists() or name in self.again:
             note.parent.mkdir(parents=True, exist_ok=True)
             words = [
@@ -58,8 +62,8 @@ class Shelf:
             words += ["--rows", str(len(self.data.base)), "--threads", str(self.threads), "--out", str(note)]
             environment = os.environ | {"OMP_NUM_THREADS": str(self.threads)}
             subprocess.run([sys.executable, "-m", __name__, *words], check=True, cwd=ROOT, env=environment)
-        facts: dict[str, Any] = json.loads(note.read_text())
-        return facts
+        self._facts[key] = json.loads(note.read_text())
+        return self._facts[key]
 
     def index(self, name: str, params: Params) -> System:
         """The index, live; loaded where it is kept, built here where it is not."""
@@ -101,7 +105,8 @@ def main() -> None:
         "seconds": seconds,
         "resident_bytes": resident() - before,
         "told_bytes": index.told_bytes(),
-        "busy": os.getloadavg()[0],
+        "load": os.getloadavg()[0],
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "threads": int(args.threads),
         "facts": index.facts(),
     }

@@ -100,15 +100,15 @@ def _builds(one: dict[str, Any]) -> list[str]:
     """Builds that some point of the report uses."""
     used = {(row["system"], str(row["build"])) for row in one["rows"]}
     rows = one["facts"]["rows"]
-    lines = ["| build | parameters | seconds | MiB | bytes a vector | of these, said by the library |"]
-    lines.append("|---|---|---:|---:|---:|---:|")
+    lines = ["| build | parameters | seconds | load then | MiB | bytes a vector | of these, said by the library |"]
+    lines.append("|---|---|---:|---:|---:|---:|---:|")
     for b in one["builds"]:
         if (b["system"], str(b["build"])) not in used:
             continue
         told = "-" if b["told_bytes"] is None else f"{b['told_bytes'] / rows:.0f}"
         words = ", ".join(f"{key} {value}" for key, value in b["build"].items()) or "-"
         size = f"{b['resident_bytes'] / 2**20:.0f} | {b['resident_bytes'] / rows:.0f} | {told}"
-        lines.append(f"| {b['system']} | {words} | {b['seconds']:.3g} | {size} |")
+        lines.append(f"| {b['system']} | {words} | {b['seconds']:.3g} | {b['load']:.1f} | {size} |")
     ours = next((b for b in one["builds"] if b["system"] == OURS), None)
     if ours is not None:
         stages = ", ".join(f"{stage} {seconds:.3g} s" for stage, seconds in ours["facts"]["seconds"].items())
