@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.searching.verdict import OURS, bars, best_rival, cost, promises, row_at, title
@@ -71,13 +72,15 @@ def _picture(name: str) -> list[str]:
 
 
 def _speed(one: dict[str, Any]) -> list[str]:
-    targets = one["targets"]
-    head = "| system |" + "".join(f" batch {t:g}: QPS (recall) | x |" for t in targets)
-    head += "".join(f" single {t:g}: p50 / p95 / p99 us (recall) | x |" for t in targets)
-    lines = [head, "|---|" + "---:|" * (4 * len(targets))]
+    batch = [f"batch {t:g}: QPS (recall) | x" for t in one["targets"]]
+    single = [f"single {t:g}: p50 / p95 / p99 us (recall) | x" for t in one["targets"]]
+    return [*_table(one, "batch", batch, _batch), "", *_table(one, "single", single, _single)]
+
+
+def _table(one: dict[str, Any], mode: str, heads: list[str], cell: Callable[[dict[str, Any] | None], str]) -> list[str]:
+    lines = ["| system | " + " | ".join(heads) + " |", "|---|" + "---:|" * (2 * len(heads))]
     for system in dict.fromkeys(row["system"] for row in one["rows"]):
-        cells = [_batch(row_at(one, system, "batch", t)) for t in targets]
-        cells += [_single(row_at(one, system, "single", t)) for t in targets]
+        cells = [cell(row_at(one, system, mode, target)) for target in one["targets"]]
         lines.append(f"| {'**' + system + '**' if system == OURS else system} | " + " | ".join(cells) + " |")
     return lines
 
