@@ -69,11 +69,11 @@ def test_flip_mirrors_half_of_the_images():
 
 
 def test_a_quarter_turn_is_a_quarter_turn():
-    from hierindex.learning.views import _resample
+    from hierindex.learning.views import resample
 
     image = pictures(1) / 255
     quarter = torch.tensor([[[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]]])
-    assert torch.allclose(_resample(image, quarter, None), torch.rot90(image, 1, (2, 3)), atol=1e-5)
+    assert torch.allclose(resample(image, quarter, None), torch.rot90(image, 1, (2, 3)), atol=1e-5)
 
 
 @pytest.mark.parametrize(("w", "symmetries"), [(7, 8), (5, 4)])

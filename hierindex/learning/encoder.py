@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 from hierindex.errors import CorruptIndexError, ImageError, InputError, NoEncoderError
 from hierindex.learning.config import EncoderConfig, EncoderName
 from hierindex.learning.config.encoder import WITHOUT_WEIGHTS
+from hierindex.learning.crops import Crops
 from hierindex.learning.device import pick_device
 from hierindex.learning.encoder_file import EncoderFile, of_rows
 from hierindex.learning.networks import network
@@ -51,10 +52,17 @@ class Encoder:
         net: the network; it is put into eval mode for `encode`.
         spec: what it is, as JSON: name, shape (h, w, c) of its images, latent dimension; of an encoder of rows also
             their columns' names, or null.
+        crops: what it reads of an image; None: the image itself.
     """
 
-    def __init__(self, net: ImageNet, spec: Mapping[str, Any], device: torch.device | None = None) -> None:
-        self.spec = dict(spec)
+    def __init__(
+        self,
+        net: ImageNet,
+        spec: Mapping[str, Any],
+        device: torch.device | None = None,
+        crops: Crops | None = None,
+    ) -> None:
+        self.spec, self.crops = dict(spec), crops
         self.device = device or torch.device("cpu")
         self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -106,7 +114,13 @@ class Encoder:
         """Latent unit vectors ``(b, d)`` of uint8 images (or float rows) ``(b, c, h, w)`` on the device."""
         self.net.eval()
         floats = as_float(images).contiguous(memory_format=torch.channels_last)
+        if self.crops is not None:
+            return self.crops.latents(self.net, floats)
         return normalize(self.net(floats).float(), dim=1)
+
+    def cropped(self, crops: Crops | None) -> Encoder:
+        """The same network, reading images by these crops."""
+        return Encoder(self.net, self.spec, self.device, crops)
 
     def normalise(self, pixels: Pixels) -> None:
         """Set mean and spread of every channel from the images (a random 2,000 of them at most)."""
@@ -121,7 +135,8 @@ class Encoder:
         weights = {
             name: value.detach().cpu().contiguous().numpy().copy() for name, value in self.net.state_dict().items()
         }
-        return EncoderFile(spec=dict(self.spec), arrays=weights)
+        spec = dict(self.spec) if self.crops is None else self.crops.to_spec(self.spec)
+        return EncoderFile(spec=spec, arrays=weights)
 
 
 def build_network(
@@ -190,8 +205,9 @@ def load_encoder(
 
     Raises:
         NoEncoderError: it was built around a module, and none is given.
-        CorruptIndexError: the weights do not fit the network.
+        CorruptIndexError: the weights do not fit the network, or the description is damaged.
     """
+    crops, spec = Crops.from_spec(spec)
     shape = (spec["shape"][0], spec["shape"][1], spec["shape"][2])
     if spec["name"] == "own" and module is None:
         raise NoEncoderError(
@@ -215,7 +231,7 @@ def load_encoder(
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
     except RuntimeError as error:
         raise CorruptIndexError(f"the stored weights should fit the encoder {spec['name']!r}; found {error}") from error
-    return Encoder(net, spec, pick_device(device))
+    return Encoder(net, spec, pick_device(device), crops)
 
 
 def _automatic(config: EncoderConfig, device: torch.device) -> EncoderName:

@@ -14,6 +14,7 @@ from hierindex.errors import EmptyInputError, InputError
 from hierindex.learning.balance import Balance, make_balance
 from hierindex.learning.config import LearnConfig, ViewConfig
 from hierindex.learning.contrastive import ContrastiveLoss
+from hierindex.learning.crops import Crops
 from hierindex.learning.device import pick_device, seeded
 from hierindex.learning.distributed import Team, join, own_device
 from hierindex.learning.encoder import Encoder, build_network, check_views
@@ -101,6 +102,7 @@ def learn_images(
         if not config.encoder.freeze:
             _refuse_fixed(encoder.net)
             epochs = _trainer(encoder, pixels, config, parts or Parts(), checkpoint, team).run(progress)
+    encoder = encoder.cropped(_crops(encoder, config, parts or Parts()))
     return _finish(encode_all(encoder, pixels, team), config, progress, epochs, encoder.to_file(), team)
 
 
@@ -145,6 +147,15 @@ def _views(encoder: Encoder, config: LearnConfig) -> ViewMaker:
     views = config.views or ViewConfig.auto(encoder.shape)
     check_views(encoder, views.size)
     return Views(views)
+
+
+def _crops(encoder: Encoder, config: LearnConfig, parts: Parts) -> Crops | None:
+    if encoder.of_rows:
+        return None
+    views = None if parts.views is not None else config.views or ViewConfig.auto(encoder.shape)
+    crops = Crops.chosen(config.encoder, views)
+    check_views(encoder, None if crops is None else crops.size)
+    return crops
 
 
 def _refuse_fixed(net: nn.Module) -> None:

@@ -16,7 +16,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from hierindex.learning.config import ViewConfig
 from hierindex.learning.pixels import as_float
 
-__all__ = ["ViewMaker", "Views"]
+__all__ = ["ViewMaker", "Views", "resample"]
 
 ViewMaker = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -42,7 +42,7 @@ class Views:
         frames = _frames(len(images), config, generator)
         if config.turn:
             frames = _turned(frames, generator, square=images.shape[2] == images.shape[3])
-        seen = _resample(as_float(images), frames, config.size)
+        seen = resample(as_float(images), frames, config.size)
         seen = _relit(seen, config, generator)
         if config.noise:
             seen = seen + config.noise * torch.randn(seen.shape, generator=generator, device=seen.device)
@@ -78,7 +78,8 @@ def _turned(frames: Tensor, generator: torch.Generator, *, square: bool) -> Tens
     return torch.cat([frames[:, :, :2] @ turn, frames[:, :, 2:]], dim=2)
 
 
-def _resample(images: Tensor, frames: Tensor, size: int | None) -> Tensor:
+def resample(images: Tensor, frames: Tensor, size: int | None) -> Tensor:
+    """What frames ``(b, 2, 3)`` show of float images ``(b, c, h, w)``, at ``size`` pixels a side or the images' own."""
     b, c, height, width = images.shape
     grid = affine_grid(frames, [b, c, size or height, size or width], align_corners=False)
     return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
