@@ -1,7 +1,8 @@
-"""Format version 1 as it was given out: a small index that must be read for ever, and the page that describes it."""
+"""Format version 1 as it was given out: small indexes that must be read for ever, and the page that describes it."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -12,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from hierindex import HierIndex, Table
 from hierindex.storage import Store
 
 _HERE = Path(__file__).parent
 _GOLDEN = _HERE / "golden" / "v1"
+_WHOLE = _HERE / "golden" / "v1-whole"
 _PAGE = _HERE.parent / "docs" / "format.md"
 
 
@@ -105,3 +108,37 @@ def test_the_page_names_every_column_and_key() -> None:
         assert DeltaTable(_GOLDEN / "points").transaction_version(name) is not None
     leaves = tree.read().to_pylist()
     assert [(row["depth"], row["level"]) for row in leaves] == [(0, 2), (1, 1), (1, 0), (2, 0), (2, 0)]
+
+
+def test_a_whole_index_answers_as_it_did() -> None:
+    """Encoder, heads, codes and operating points of the day when the format was given out."""
+    answers = json.loads(_WHOLE.with_suffix(".json").read_text(encoding="utf-8"))
+    index = HierIndex.open(_WHOLE)
+    assert index.version == 5
+    assert index.ids.tolist() == answers["order"]
+    assert index.payload().to_pylist() == answers["payload"]  # type: ignore[union-attr]
+    assert [[v.operation, v.rows] for v in index.history()] == answers["history"]
+    assert index.committed("sent once") == 1
+    assert index.path("p9") == answers["path"]
+    assert index.labels(3).tolist() == answers["labels"]
+    queries = Table(np.array(answers["queries"], np.float32))
+    np.testing.assert_allclose(index.encode(queries), answers["encoded"], rtol=1e-4, atol=1e-5)
+    hits = index.search(queries, k=5, recall=1)
+    assert hits.ids.tolist() == answers["ids"]
+    np.testing.assert_allclose(hits.distances, answers["distances"], rtol=1e-3, atol=1e-5)
+    through = index.search(queries, k=5, nprobe=2).ids
+    shared = [len(set(a) & set(b)) for a, b in zip(through.tolist(), answers["through_leaves"], strict=True)]
+    assert np.mean(shared) > 4  # leaves may be scanned otherwise one day; what is stored says which they are
+    for version, (_, rows) in zip(range(5, -1, -1), answers["history"], strict=True):
+        assert len(HierIndex.open(_WHOLE, version=version)) == rows
+
+
+def test_a_whole_index_can_be_changed(tmp_path: Path) -> None:
+    shutil.copytree(_WHOLE, tmp_path / "i")
+    index = HierIndex.open(tmp_path / "i")
+    row = Table(np.full((1, 5), 2, np.float32))
+    assert index.add(row, ids=["new"], payload=[{"year": 2026, "word": None}], token="sent once").tolist() == []
+    index.add(row, ids=["new"], payload=[{"year": 2026, "word": None}], token="sent now")
+    assert HierIndex.open(tmp_path / "i").search(row, k=1).ids.tolist() == [["new"]]
+    index.compact()
+    assert index.vacuum(retain=1).oldest == index.version == 7

@@ -104,7 +104,7 @@ def write_for_ever(path: str, seed: int, first: int, out: int) -> None:
         number += 1
 
 
-def kill_often(path: Path, kills: int, seed: int = 0, longest: float = 0.25) -> Report:
+def kill_often(path: Path, kills: int, seed: int = 0, longest: float = 0.4) -> Report:
     """Let a writer be killed so many times, at random moments; after each, compare, search, and let it go on."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["updates_crash", "hierindex.storage", "hierindex.api.writer"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hierindex.api.encoding import Encoding
 from hierindex.api.model import Model
 from hierindex.api.view import View
@@ -66,6 +68,8 @@ def view_of(contents: Contents, module: nn.Module | None = None) -> View:
         raise CorruptIndexError(
             f"the stored head should take vectors of {points.rows.shape[1]} dimensions; found {len(model.head.mean)}"
         )
+    if not all(np.isfinite(array).all() for head in (model.head, model.disk) for array in head.arrays().values()):
+        raise CorruptIndexError("the stored heads should hold finite numbers; found NaN or infinity")
     try:
         metric, config, state = Metric.parse(about["metric"]), IndexConfig.from_json(about["config"]), about["state"]
     except (KeyError, InputError) as error:

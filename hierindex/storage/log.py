@@ -73,15 +73,15 @@ def latest(folder: Place) -> int:
     return max(known) if known else int(open_table(folder).version())
 
 
-def open_table(folder: Place) -> DeltaTable:
-    """The newest version of a Delta table, wherever it lies.
+def open_table(folder: Place, version: int | None = None) -> DeltaTable:
+    """A version of a Delta table, wherever it lies; None for the newest.
 
     Raises:
         CorruptIndexError: the log is damaged.
     """
     options = dict(folder.options) or None if isinstance(folder, Remote) else None
     with on_delta(folder):
-        return DeltaTable(str(folder), storage_options=options)
+        return DeltaTable(str(folder), version=version, storage_options=options)
 
 
 def open_log(folder: Place, version: int | None = None) -> Log:
@@ -94,11 +94,11 @@ def open_log(folder: Place, version: int | None = None) -> Log:
     """
     if not is_table(folder):
         raise NotAnIndexError(f"{folder.parent} should be a hierindex index; found no log at {folder / LOG}")
-    table = open_table(folder)
+    if version is not None:
+        _need_version(folder, version)
+        version = int(version)
+    table = open_table(folder, version)  # not the newest first: that may be the one that is damaged
     with on_delta(folder):
-        if version is not None:
-            _need_version(folder, version, table.version())
-            table.load_as_version(version)
         return _log(folder, table)
 
 
@@ -166,10 +166,11 @@ def _part(folder: Place, add: dict[str, Any]) -> Part:
     return Part(folder / name, add["size_bytes"], rows, low, high)
 
 
-def _need_version(folder: Place, version: int, newest: int) -> None:
+def _need_version(folder: Place, version: int) -> None:
     if isinstance(version, bool) or not isinstance(version, (int, np.integer)):
         raise InputError(f"version should be an integer; found {version!r}")
-    oldest = min(commits(folder), default=newest)
+    known = commits(folder) or {latest(folder): folder}
+    oldest, newest = min(known), max(known)
     if not oldest <= version <= newest:
         raise StorageError(f"version should be in {oldest}..{newest}, the versions of {folder.parent}; found {version}")
 

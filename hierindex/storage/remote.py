@@ -6,14 +6,14 @@ set of options and credentials for both. An object appears whole or not at all, 
 
 from __future__ import annotations
 
-import errno
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from hierindex.errors import InputError, need
+from hierindex.errors import InputError, StorageError, need
 
 __all__ = ["Listed", "Remote"]
 
@@ -143,6 +143,9 @@ class Remote:
     @cached_property
     def _store(self) -> Any:  # noqa: ANN401 - obstore's own kinds, one for each cloud
         options = {name.lower(): value for name, value in self.options}
+        for name in _CLIENT:  # obstore reads the keys of the clouds from the environment, and not these
+            if (value := os.environ.get(f"AWS_{name.upper()}")) is not None:
+                options.setdefault(f"aws_{name}", value)
         plain = {name.removeprefix("aws_"): value for name, value in options.items()}
         client = {name: _truth(plain[name]) for name in _CLIENT if name in plain}
         config = {name: value for name, value in options.items() if name.removeprefix("aws_") not in _CLIENT}
@@ -151,11 +154,14 @@ class Remote:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What the store reports becomes an `OSError`, as from a disk."""
+        """What the store reports becomes a `StorageError` that names the place."""
         try:
             yield
         except self._package.exceptions.BaseError as error:
-            raise OSError(errno.EIO, str(error).splitlines()[0][:300]) from error
+            raise StorageError(
+                f"{self} should be readable and writable; found {str(error).splitlines()[0][:300]}; "
+                "see to the address, the rights and the network"
+            ) from error
 
 
 def _truth(value: str) -> str | bool:

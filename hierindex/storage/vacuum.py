@@ -42,8 +42,8 @@ class Freed:
 def vacuum(path: Place, retain: int | timedelta, held: int, grace: timedelta = GRACE) -> Freed:
     """Remove the versions before the horizon, and all files that only they needed or that no version ever named.
 
-    The order is that of safety: the log is summed up at the oldest version that stays, then the commits before it go,
-    oldest first, then their files. Stopped anywhere, it leaves an index that is whole, and files for the next vacuum.
+    Files go first (so that a full disk can be vacuumed), then the log is summed up at the oldest version that stays,
+    then the commits before it go. Stopped anywhere, it leaves whole what stays, and the rest for the next vacuum.
 
     Args:
         path: the folder of the index.
@@ -74,16 +74,16 @@ def vacuum(path: Place, retain: int | timedelta, held: int, grace: timedelta = G
         and (unit in done_with or file.written < young)
     ]
     with saving(path):
+        for unit in sorted({_unit(file.name) for file in going}):
+            remove(_at(path, unit))
         if oldest > min(known):
             summarise(kept)
             if newest.version > oldest:
                 summarise(newest)  # readers look for the summary that was written last
-            past_log = [file for file in listed(path / POINTS) if _number(file.name) < oldest]
+            past_log = [file for file in listed(path / POINTS / LOG) if _number(file.name) < oldest]
             for file in past_log:
-                remove(_at(path / POINTS, file.name))
+                remove(path / POINTS / LOG / file.name)
             going += past_log
-        for unit in sorted({_unit(file.name) for file in going if file.name.startswith((POINTS, TREE, MODEL))}):
-            remove(_at(path, unit))
     return Freed(len(going), sum(file.size for file in going), oldest)
 
 
@@ -123,9 +123,9 @@ def _model(number: int) -> str:
 
 
 def _number(name: str) -> int | float:
-    """The version of a file of the log, ``_delta_log/00000000000000000007.json``; infinity for others."""
-    stem = name.rpartition("/")[2].partition(".")[0]
-    return int(stem) if name.startswith(f"{LOG}/") and stem.isdigit() else float("inf")
+    """The version of a file of the log, such as ``00000000000000000007.json``; infinity for others."""
+    stem = name.partition(".")[0]
+    return int(stem) if stem.isdigit() else float("inf")
 
 
 def _at(folder: Place, name: str) -> Place:

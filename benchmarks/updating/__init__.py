@@ -1,0 +1,1 @@
+"""What `benchmarks.updates` measures and proves: speed of changes, kills, long random runs."""
