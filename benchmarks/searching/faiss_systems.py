@@ -95,7 +95,7 @@ class FaissIVF(_Faiss):
 class _FastScan(_Faiss):
     """4-bit product codes in inverted lists, scanned in registers; the best candidates are compared by their rows."""
 
-    factors: ClassVar[tuple[int, ...]] = (2, 3, 5, 8, 12, 20, 40)  # candidates for each neighbour asked
+    factors: ClassVar[tuple[int, ...]] = (40, 20, 12, 8, 5, 3, 2)  # candidates for each neighbour asked
 
     @classmethod
     def builds(cls, n: int, d: int, metric: str) -> list[Params]:

@@ -68,12 +68,12 @@ class Scann(System):
     def settings(self) -> list[list[Params]]:
         leaves = [width for width in WIDTHS if width <= self.params["leaves"] // 2] or [0]
         return [
-            [{"leaves": width, "reorder": reorder} for width in leaves] for reorder in (20, 30, 50, 80, 120, 200, 400)
+            [{"leaves": width, "reorder": reorder} for width in leaves] for reorder in (400, 200, 120, 80, 50, 30, 20)
         ]
 
     def use(self, setting: Params, threads: int) -> None:
         self.setting, self.parallel = setting, threads > 1
-        self.index.set_num_threads(threads)
+        self.index.set_num_threads(max(1, threads - 1))  # the calling thread works too
 
     def many(self, queries: Float32, k: int) -> Int64:
         search = self.index.search_batched_parallel if self.parallel else self.index.search_batched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,7 +36,7 @@ class Effort:
     targets: tuple[float, ...]
     k: int = 10
     threads: int = 2
-    coarse: int = 2_000
+    coarse: int = 1_000
     singles: int = 200
     finalists: int = 3
     rounds: int = 3
@@ -74,8 +75,10 @@ def choose(
     builds = SYSTEMS[name].builds(n, d, data.metric)[: effort.builds]
     for build in builds:
         system = shelf.index(name, build)
+        start = time.perf_counter()
         points = _tried(system, data.only(effort.coarse), effort)
         tried += points
+        print(f"  {name} {label(build)}: {len(points)} settings, {time.perf_counter() - start:.0f} s", flush=True)
         finalists = _retimed(system, _shortlist(system, points, effort), data, effort)
         for mode in MODES:
             for target in effort.targets:
@@ -107,7 +110,7 @@ def _tried(system: System, data: DataSet, effort: Effort) -> list[Point]:
                 enough = min(enough, point.batch)
             before.append(point.recall)
             flat = len(before) > 3 and before[-1] - before[-4] < 0.0005
-            if not system.promises and (point.recall > 0.9975 or flat or point.batch > 3 * enough):
+            if not system.promises and (point.recall > 0.9975 or flat or point.batch > 2 * enough):
                 break
     return points
 

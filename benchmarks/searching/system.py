@@ -61,7 +61,7 @@ class System(ABC):
 
     @abstractmethod
     def settings(self) -> list[list[Params]]:
-        """The search settings to try: lines along which effort and recall grow."""
+        """The search settings to try: lines along which effort and recall grow; the line that can reach most first."""
 
     @abstractmethod
     def use(self, setting: Params, threads: int) -> None:
