@@ -9,6 +9,7 @@ from benchmarks.searching import data as data_room
 from benchmarks.searching.data import DataSet, Recipe, load
 from benchmarks.searching.glove import HeavyTails, heavy_tailed
 from benchmarks.searching.judge import recall_of
+from benchmarks.searching.sift import dense_sift, unseen
 from benchmarks.searching.truth import exact, local_dimension, unit_rows
 
 
@@ -114,3 +115,28 @@ def test_recall_without_ties_is_the_share_of_true_neighbours():
 def test_unit_rows_leave_zero_rows():
     rows = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]], dtype=np.float32))
     assert rows.tolist() == [[pytest.approx(0.6), pytest.approx(0.8)], [0, 0]]
+
+
+@pytest.mark.filterwarnings("default")  # what OpenCV warns of is its own
+def test_sift_sees_gradients_alone():
+    pytest.importorskip("cv2")
+    images = np.random.default_rng(0).integers(40, 120, (3, 32, 32)).astype(np.uint8)
+    found = dense_sift(images)
+    assert found.shape == (3 * 25, 128)
+    assert np.linalg.norm(found, axis=1) == pytest.approx(np.full(75, 512), rel=0.01)
+    assert np.abs(dense_sift(images + 100) - found).max() <= 2  # brighter: the same but for rounding
+    assert np.array_equal(dense_sift(images[1:2]), found[25:50])
+    assert not np.allclose(dense_sift(images.transpose(0, 2, 1).copy()), found, atol=50)
+
+
+@pytest.mark.filterwarnings("default")
+def test_points_without_gradient_have_no_descriptor():
+    pytest.importorskip("cv2")
+    grey = np.full((2, 32, 32), 77, dtype=np.uint8)
+    assert dense_sift(grey).shape == (0, 128)
+
+
+def test_queries_that_lie_in_the_base_are_left_out():
+    base = np.arange(12.0, dtype=np.float32).reshape(4, 3)
+    queries = np.vstack([base[2], base[2] + 1, base[0]]).astype(np.float32)
+    assert np.array_equal(unseen(queries, base), queries[1:2])

@@ -85,7 +85,7 @@ class FaissIVF(_Faiss):
         return cls(params, _trained(f"IVF{params['nlist']},Flat", base, threads), base)
 
     def settings(self) -> list[list[Params]]:
-        return [[{"nprobe": nprobe} for nprobe in WIDTHS if nprobe <= self.params["nlist"] // 2]]
+        return [[{"nprobe": nprobe} for nprobe in WIDTHS if nprobe <= self.params["nlist"]]]
 
     def use(self, setting: Params, threads: int) -> None:
         faiss.omp_set_num_threads(threads)
@@ -107,7 +107,7 @@ class _FastScan(_Faiss):
         return cls(params, _trained(f"IVF{params['nlist']},PQ{params['M']}x4fs", base, threads), base)
 
     def settings(self) -> list[list[Params]]:
-        probes = [nprobe for nprobe in WIDTHS if nprobe <= self.params["nlist"] // 2]
+        probes = [nprobe for nprobe in WIDTHS if nprobe <= self.params["nlist"]]
         return [[{"nprobe": nprobe, "factor": factor} for nprobe in probes] for factor in self.factors]
 
 

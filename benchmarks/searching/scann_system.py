@@ -66,7 +66,7 @@ class Scann(System):
         return cls(params, need("scann.scann_ops.py.scann_ops_pybind", "bench").load_searcher(str(path)))
 
     def settings(self) -> list[list[Params]]:
-        leaves = [width for width in WIDTHS if width <= self.params["leaves"] // 2] or [0]
+        leaves = [width for width in WIDTHS if width <= self.params["leaves"]] or [0]
         return [
             [{"leaves": width, "reorder": reorder} for width in leaves] for reorder in (400, 200, 120, 80, 50, 30, 20)
         ]

@@ -11,7 +11,7 @@ from benchmarks.common import shared_data
 from hierindex.errors import need
 from hierindex.vectors import Float32
 
-__all__ = ["SIDE", "dense_sift", "sift_of_cifar"]
+__all__ = ["dense_sift", "sift_of_cifar", "unseen"]
 
 SIDE, STEP, FIRST, SIZE = 64, 11, 10, 4.0  # pixels: image side after scaling, grid, keypoint diameter
 
@@ -25,7 +25,7 @@ def sift_of_cifar(rows: int, queries: int, seed: int = 0) -> tuple[Float32, Floa
     """
     base = _shuffled(["train-0", "train-1", "train-2"], seed)
     asked = _shuffled(["test"], seed + 1)
-    asked = _unseen(asked, base)
+    asked = unseen(asked, base)
     if len(base) < rows or len(asked) < queries:
         raise SystemExit(
             f"{rows} base and {queries} query vectors were asked for; CIFAR-100 gives {len(base)}, {len(asked)}"
@@ -75,7 +75,7 @@ def _shuffled(parts: list[str], seed: int) -> Float32:
     return rows
 
 
-def _unseen(queries: Float32, base: Float32) -> Float32:
+def unseen(queries: Float32, base: Float32) -> Float32:
     """Queries that are no base row (a few test images occur in the training set too)."""
     known = {row.tobytes() for row in base.astype(np.uint8)}
     return queries[[row.tobytes() not in known for row in queries.astype(np.uint8)]]
