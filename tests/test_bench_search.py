@@ -186,6 +186,7 @@ def result(times=1.0, recall=0.953, rows=1_000_000):
         "rows": [row(n, m, t, r) for n, r in names.items() for m in sweep.MODES for t in (0.95, 0.99)],
         "builds": [{"system": "hierindex", "seconds": 9.0} | build, {"system": "hnswlib", "seconds": 100.0} | build],
         "curves": [{"system": n, "mode": m, "points": [[0.9, 5.0], [0.99, 9.0]]} for n in names for m in sweep.MODES],
+        "profile": [{"target": 0.95, "leaves": 7, "scanned": 4321, "candidates": 55, "us": {"route": 6.5}}],
         "failed": {"usearch": "no such package"},
     }
 
@@ -209,7 +210,15 @@ def test_the_page_and_the_readme_show_what_was_measured():
     grown = {"target": 0.95, "sizes": [10, 100], "rows": [], "exponents": {"hierindex": {"batch": 0.31}}}
     whole = {"sets": {"sift1m": result(1.1), "sift1m[:50]": result(rows=50)}, "growth": {"sift1m": grown}}
     page = section(whole)
-    for shown in ("123,456 (0.953)", "77 / 88 / 99", "**missed**", "no such package", "0.31", "tree 2.5 s"):
+    for shown in (
+        "123,456 (0.953)",
+        "77 / 88 / 99",
+        "**missed**",
+        "no such package",
+        "0.31",
+        "tree 2.5 s",
+        "| 7 | 4,321 | 55 | 6.5 |",
+    ):
         assert shown in page
     assert "0.99 asked, 0.9530 measured (**outside**)" in page
     small = section({"sets": {"bigann10k": result(rows=50)}, "growth": {}})

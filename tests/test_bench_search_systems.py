@@ -81,6 +81,9 @@ def test_ours_is_asked_for_recall_and_nothing_else():
     assert recall(system, small, {"recall": 0.95}) >= 0.9
     assert np.array_equal(system.one(queries[:1], 10), system.many(queries[:1], 10))
     assert set(system.facts()) == {"seconds", "search", "leaves"}
+    profile = system.profile(queries[:5], 10, 0.9)
+    assert profile["scanned"] == len(base)  # a small set is compared whole
+    assert all(us >= 0 for us in profile["us"].values())
 
 
 def test_a_build_is_measured_in_a_process_of_its_own_and_kept(tmp_path):

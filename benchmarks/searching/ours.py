@@ -52,6 +52,19 @@ class Ours(System):
     def many(self, queries: Float32, k: int) -> Int64:
         return np.asarray(self.index.search(queries, k, recall=self.recall).ids, dtype=np.int64)
 
+    def profile(self, queries: Float32, k: int, recall: float) -> dict[str, Any]:
+        """Where the microseconds of single queries go: medians of what `HierIndex.explain` says."""
+        faiss.omp_set_num_threads(1)
+        seen = [self.index.explain(query, k, recall=recall) for query in queries]
+        stages = dict.fromkeys(stage for one in seen for stage in one.seconds)
+        return {
+            "target": recall,
+            "leaves": float(np.median([len(one.leaves) for one in seen])),
+            "scanned": float(np.median([one.scanned for one in seen])),
+            "candidates": float(np.median([one.candidates for one in seen])),
+            "us": {stage: float(np.median([1e6 * one.seconds.get(stage, 0.0) for one in seen])) for stage in stages},
+        }
+
     def facts(self) -> dict[str, Any]:
         """Seconds of the build by stage, how it searches, and how it was cut."""
         info = self.index.info()

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.searching.catalogue import SYSTEMS
+from benchmarks.searching.catalogue import OURS, SYSTEMS
 from benchmarks.searching.data import DataSet
 from benchmarks.searching.finals import Rounds, reported
 from benchmarks.searching.grids import TARGETS
+from benchmarks.searching.ours import Ours
 from benchmarks.searching.shelf import Shelf
 from benchmarks.searching.sweep import MODES, Effort, Mode, Point, choose, frontier
 from benchmarks.searching.system import label
@@ -62,6 +63,7 @@ def measured(data: DataSet, plan: Plan) -> dict[str, Any]:
         distinct = {label(point.build): point.build for point in tried}
         builds += [{"system": name, "build": build} | shelf.facts(name, build) for build in distinct.values()]
         print(f"{data.name}: {name}: {len(tried)} settings of {len(distinct)} builds", flush=True)
+    rows = reported(chosen, shelf, reporting, plan.rounds)
     return {
         "facts": data.facts,
         "metric": data.metric,
@@ -69,11 +71,19 @@ def measured(data: DataSet, plan: Plan) -> dict[str, Any]:
         "targets": list(plan.effort.targets),
         "threads": plan.effort.threads,
         "rounds": asdict(plan.rounds),
-        "rows": reported(chosen, shelf, reporting, plan.rounds),
+        "rows": rows,
+        "profile": _profile(shelf, reporting, plan) if OURS in chosen else [],
         "builds": builds,
         "curves": curves,
         "failed": failed,
     }
+
+
+def _profile(shelf: Shelf, data: DataSet, plan: Plan) -> list[dict[str, Any]]:
+    """Where our microseconds go at each target, on some of the reporting queries."""
+    ours = shelf.index(OURS, {})
+    assert isinstance(ours, Ours)
+    return [ours.profile(data.queries[: plan.rounds.slow], plan.effort.k, each) for each in plan.effort.targets]
 
 
 def _curve(name: str, mode: Mode, tried: list[Point]) -> dict[str, Any]:

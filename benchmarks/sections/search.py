@@ -15,7 +15,7 @@ def section(result: dict[str, Any]) -> str:
     parts = [_HEAD]
     for name, one in result["sets"].items():
         parts += [f"### {title(name, one)}", "", _made(one), "", *_picture(name), *_speed(one), "", *_builds(one), ""]
-        parts += [*_promise(one), "", *_bars(one), "", *_failed(one)]
+        parts += [*_promise(one), "", *_profile(one), "", *_bars(one), "", *_failed(one)]
     for name, one in result["growth"].items():
         parts += _growth(name, one)
     return "\n".join(parts)
@@ -123,6 +123,23 @@ def _promise(one: dict[str, Any]) -> list[str]:
     kept = promises(one)
     words = "; ".join(f"{asked:g} asked, {got:.4f} measured{'' if ok else ' (**outside**)'}" for asked, got, ok in kept)
     return [f"The promise of recall (from 0.005 below to 0.02 above): {words}."] if kept else []
+
+
+def _profile(one: dict[str, Any]) -> list[str]:
+    """Where our microseconds go."""
+    stages = list(dict.fromkeys(stage for row in one["profile"] for stage in row["us"]))
+    if not stages:
+        return []
+    lines = ["Where a single query's microseconds go (medians of what `explain` says, which costs some itself):", ""]
+    lines.append(
+        "| recall | leaves | rows scanned | compared exactly | " + " | ".join(f"{s}, us" for s in stages) + " |"
+    )
+    lines.append("|---:|" + "---:|" * (3 + len(stages)))
+    for row in one["profile"]:
+        times = " | ".join(f"{row['us'].get(stage, 0):.1f}" for stage in stages)
+        counts = " | ".join(f"{row[what]:,.0f}" for what in ("leaves", "scanned", "candidates"))
+        lines.append(f"| {row['target']:g} | {counts} | {times} |")
+    return lines
 
 
 def _bars(one: dict[str, Any]) -> list[str]:
