@@ -1,6 +1,6 @@
 """A living index: how fast it changes, and that nothing is lost.
 
-    python -m benchmarks.updates speed [--n 1000000] [--dim 128]
+    python -m benchmarks.updates speed [--n 1000000] [--dim 128] [--keep FOLDER]
     python -m benchmarks.updates crash [--kills 300]
     python -m benchmarks.updates long [--examples 200]
 
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("what", choices=["speed", "crash", "long"])
     parser.add_argument("--n", type=int, default=1_000_000, help="speed: vectors that are there before")
     parser.add_argument("--dim", type=int, default=128, help="speed: their dimension")
+    parser.add_argument("--keep", help="speed: a folder where the index that it begins with stays for another run")
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--examples", type=int, default=200, help="long: histories of up to 50 changes")
     parser.add_argument("--seed", type=int, default=0)
@@ -40,7 +41,7 @@ def main() -> None:
     else:
         from benchmarks.updating.speed import speed
 
-        found = speed(args.n, args.dim, args.seed)
+        found = speed(args.n, args.dim, args.seed, args.keep)
     path = RESULTS / "updates.json"
     old = json.loads(path.read_text()) if path.exists() else {}
     kept = {name: old[name] for name in ("speed", "crash", "long") if name in old}

@@ -158,7 +158,7 @@ class HierIndex(Writer):
             store, view = persist.newest(path, storage_options, encoder)
         else:
             store = Store.open(path, version, storage_options)
-            view = persist.view_of(store.load(), encoder)
+            view = persist.view_of(store.load(), encoder, store)
         return cls(view, encoder=encoder, store=store)
 
     # ---- searching
@@ -244,4 +244,5 @@ class HierIndex(Writer):
         if path is not None:
             contents = persist.contents_of(self._view)
             self._store = Store.create(path, contents.points, contents.tree, contents.model)
+            persist.keep_codes(self._store, self._view.snapshot)
         return self

@@ -14,16 +14,31 @@ from hierindex.api.model import Model
 from hierindex.api.view import View
 from hierindex.errors import CorruptIndexError, InputError
 from hierindex.index import updates
+from hierindex.index.codes import Coder
 from hierindex.index.config import IndexConfig
+from hierindex.index.known import KnownCodes
+from hierindex.index.later import Later
 from hierindex.index.snapshot import Snapshot
-from hierindex.index.tables import NewRows
-from hierindex.storage import Compacted, Contents, Edit, Place, Points, Store, TreeFile, place_of, refuse_taken
+from hierindex.index.tables import Stored
+from hierindex.storage import (
+    CodesFile,
+    Compacted,
+    Contents,
+    Edit,
+    Place,
+    Points,
+    Store,
+    TreeFile,
+    place_of,
+    refuse_taken,
+)
+from hierindex.storage.sealed import Json, digest, dumps
 from hierindex.vectors import Ids, Int64, Metric
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Step", "commit", "compact", "contents_of", "free_path", "newest", "view_of"]
+__all__ = ["Step", "commit", "compact", "contents_of", "free_path", "keep_codes", "newest", "view_of"]
 
 _TRIES = 5
 
@@ -56,8 +71,10 @@ def contents_of(view: View) -> Contents:
     return Contents(_points(view.snapshot, view.rows), _tree_file(view.snapshot), view.model.to_file())
 
 
-def view_of(contents: Contents, module: nn.Module | None = None) -> View:
+def view_of(contents: Contents, module: nn.Module | None = None, store: Store | None = None) -> View:
     """The view that was stored; ``module`` is the caller's own network, where the index was built with one.
+
+    Codes that ``store`` keeps are taken from there.
 
     Raises:
         CorruptIndexError: the parts do not fit together.
@@ -74,7 +91,8 @@ def view_of(contents: Contents, module: nn.Module | None = None) -> View:
         metric, config, state = Metric.parse(about["metric"]), IndexConfig.from_json(about["config"]), about["state"]
     except (KeyError, InputError) as error:
         raise CorruptIndexError(f"the stored tree's description is damaged: {error!r}") from error
-    stored = NewRows(points.rows, points.ids, model.points(points.rows), points.payload)
+    ideal = Later(len(points), lambda: model.points(points.rows))  # no search looks at it
+    stored = Stored(points.rows, points.ids, ideal, points.payload)
     snapshot = updates.load(
         stored,
         points.leaf,
@@ -84,6 +102,7 @@ def view_of(contents: Contents, module: nn.Module | None = None) -> View:
         config=config,
         metric=metric,
         state=state,
+        codes=_known(store, state),
     )
     return View(snapshot, model, Encoding(model, metric, points.rows.shape[1], module))
 
@@ -102,12 +121,12 @@ def newest(
     for _ in range(_TRIES):
         store = Store.open(path, options=options)
         try:
-            return store, view_of(store.load(), module)
+            return store, view_of(store.load(), module, store)
         except CorruptIndexError:
             if store.latest() == store.version:
                 raise
     store = Store.open(path, options=options)
-    return store, view_of(store.load(), module)
+    return store, view_of(store.load(), module, store)
 
 
 def commit(store: Store, old: Snapshot, new: Snapshot, step: Step) -> None:
@@ -123,6 +142,8 @@ def commit(store: Store, old: Snapshot, new: Snapshot, step: Step) -> None:
         edit = Edit(ids, new.payload.select(names).take(new.ids.rows_of(ids)))
     tree = _moved(old, new)
     store.commit(points, step.deleted, tree, edit=edit, token=step.token, checked=True)
+    if _coder(new) is not _coder(old):
+        keep_codes(store, new)
 
 
 def compact(store: Store, old: Snapshot, new: Snapshot) -> Compacted:
@@ -131,7 +152,32 @@ def compact(store: Store, old: Snapshot, new: Snapshot) -> Compacted:
     Raises:
         StorageError: as for `commit`.
     """
-    return store.compact(_moved(old, new))
+    done = store.compact(_moved(old, new))
+    keep_codes(store, new)
+    return done
+
+
+def keep_codes(store: Store, snapshot: Snapshot) -> None:
+    """Keep the codes of packed rows beside the index, so that opening it need not make them again."""
+    packed = snapshot.packed
+    known = None if packed is None else KnownCodes.of(snapshot.table, packed)
+    if packed is not None and packed.coder is not None and known is not None:
+        store.keep_codes(CodesFile(_digest(packed.coder.to_json()), known.seq, known.check, known.codes))
+
+
+def _known(store: Store | None, state: Json) -> KnownCodes | None:
+    """The codes that the state's coder made and somebody kept."""
+    coder = state.get("coder") if isinstance(state, dict) else None
+    file = None if store is None or coder is None else store.codes(_digest(coder))
+    return None if file is None else KnownCodes(file.seq, file.check, file.codes)
+
+
+def _coder(snapshot: Snapshot) -> Coder | None:
+    return None if snapshot.packed is None else snapshot.packed.coder
+
+
+def _digest(coder: Json) -> str:
+    return digest(dumps(coder, "coder"))
 
 
 def _moved(old: Snapshot, new: Snapshot) -> TreeFile | None:

@@ -63,6 +63,7 @@ class Writer(Reader):
             contents = persist.contents_of(self._view)
             place = place_of(path, storage_options)
             self._store = Store.create(place, contents.points, contents.tree, contents.model, overwrite=overwrite)
+            persist.keep_codes(self._store, self._view.snapshot)
 
     def refresh(self) -> bool:
         """Go on to the newest version on disk; whether there was a newer one.

@@ -42,6 +42,11 @@ class Column:
         """A column of a copy of ``array`` ``(n, ...)``."""
         return cls(_Buffer(array.copy(order="C"), len(array)), len(array))
 
+    @classmethod
+    def taking(cls, array: NDArray[Any]) -> Self:
+        """A column of ``array`` ``(n, ...)`` itself, which nobody else may write to from now on."""
+        return cls(_Buffer(np.ascontiguousarray(array), len(array)), len(array))
+
     def __len__(self) -> int:
         """N."""
         return self.n

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from hierindex.errors import InputError
 from hierindex.index.ids import IdTable
+from hierindex.index.later import Later
 from hierindex.index.rows import Column
 from hierindex.vectors import Float32, Ids, Int64
 
-__all__ = ["NewRows", "Table"]
+__all__ = ["NewRows", "Stored", "Table"]
 
 _MANY_CHUNKS = 256
 
@@ -25,6 +26,16 @@ class NewRows:
     rows: Float32
     ids: Ids
     points: Float32
+    payload: pa.Table | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """n points as they come from a disk: as `NewRows`, but nobody else has the rows, and ideal points wait."""
+
+    rows: Float32
+    ids: Ids
+    points: Later
     payload: pa.Table | None = None
 
 
@@ -43,7 +54,7 @@ class Table:
 
     ids: IdTable
     rows: Column
-    points: Column
+    points: Column | Later
     seq: Column
     home: Column
     leaf: Column
@@ -51,13 +62,14 @@ class Table:
     filling: Int64
 
     @classmethod
-    def of(cls, new: NewRows, home: Int64, leaf: Int64, seq: Int64 | None = None) -> Self:
+    def of(cls, new: NewRows | Stored, home: Int64, leaf: Int64, seq: Int64 | None = None) -> Self:
         """The table of these points and no others."""
         numbers = np.arange(len(new.rows), dtype=np.int64) if seq is None else seq
+        rows = Column.taking(new.rows) if isinstance(new, Stored) else Column.of(new.rows)
         return cls(
             ids=IdTable.of(new.ids),
-            rows=Column.of(new.rows),
-            points=Column.of(new.points),
+            rows=rows,
+            points=new.points if isinstance(new.points, Later) else Column.of(new.points),
             seq=Column.of(numbers),
             home=Column.of(home),
             leaf=Column.of(leaf),

@@ -17,13 +17,15 @@ from hierindex.decode import decode as decode_points
 from hierindex.errors import CorruptIndexError, EmptyInputError, InputError
 from hierindex.index.codes import Coder
 from hierindex.index.config import IndexConfig, LeafScan
+from hierindex.index.known import KnownCodes
 from hierindex.index.native import nearest
 from hierindex.index.nodes import Nodes
 from hierindex.index.packed import pack
 from hierindex.index.partition import divide, subtrees
+from hierindex.index.rows import Column
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.splitting import settle, split_leaves
-from hierindex.index.tables import NewRows, Table
+from hierindex.index.tables import NewRows, Stored, Table
 from hierindex.index.tuning import OperatingPoints, held_out, tune
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Ids, Int64, Metric
@@ -126,9 +128,11 @@ def compact(snapshot: Snapshot) -> Snapshot:
     table, packed = snapshot.table, snapshot.packed
     if table.ids.n_live == len(table):
         return snapshot
-    table = table.compacted()
+    live, table = table.ids.live_rows, table.compacted()
     if packed is not None:
-        packed = pack(table, snapshot.nodes, snapshot.metric, packed.coder, None, len(table))
+        coded = packed.codes
+        codes = None if coded is None else Column.of(coded.values[live[live < len(coded)]])
+        packed = pack(table, snapshot.nodes, snapshot.metric, packed.coder, codes, len(table))
     return replace(snapshot, table=table, packed=packed)
 
 
@@ -145,7 +149,7 @@ def retune(snapshot: Snapshot) -> Snapshot:
 
 
 def load(
-    stored: NewRows,
+    stored: NewRows | Stored,
     home: Int64,
     seq: Int64,
     nodes: Nodes,
@@ -154,6 +158,7 @@ def load(
     config: IndexConfig,
     metric: Metric,
     state: Mapping[str, Any] | None = None,
+    codes: KnownCodes | None = None,
 ) -> Snapshot:
     """The snapshot of stored values; it answers as the one did that they were taken from.
 
@@ -166,6 +171,7 @@ def load(
         config: as at `build`.
         metric: as at `build`.
         state: `Snapshot.state`; None measures anew.
+        codes: what the state's coder made of rows before.
 
     Raises:
         CorruptIndexError: the values do not fit together.
@@ -183,10 +189,10 @@ def load(
     snapshot = Snapshot(table, nodes, metric, config, decode)
     if state is None:
         return _maintained(snapshot)
-    return _restored(snapshot, state)
+    return _restored(snapshot, state, codes)
 
 
-def _restored(snapshot: Snapshot, state: Mapping[str, Any]) -> Snapshot:
+def _restored(snapshot: Snapshot, state: Mapping[str, Any], known: KnownCodes | None) -> Snapshot:
     """The snapshot with the operating points and codebook of `Snapshot.state`."""
     try:
         tuned, packed_seq, coder = state["tuned"], state["packed_seq"], state["coder"]
@@ -197,7 +203,8 @@ def _restored(snapshot: Snapshot, state: Mapping[str, Any]) -> Snapshot:
         return snapshot if len(snapshot) <= snapshot.config.flat_below else _maintained(snapshot)
     base = int(np.searchsorted(snapshot.seq, packed_seq))
     codebook = None if coder is None else Coder.from_json(coder)
-    return replace(snapshot, packed=pack(snapshot.table, snapshot.nodes, snapshot.metric, codebook, None, base))
+    codes = None if known is None or codebook is None else known.of_rows(snapshot.table, base, codebook)
+    return replace(snapshot, packed=pack(snapshot.table, snapshot.nodes, snapshot.metric, codebook, codes, base))
 
 
 def _maintained(snapshot: Snapshot) -> Snapshot:

@@ -4,6 +4,7 @@ The format has one page, ``docs/format.md``.
 """
 
 from hierindex.storage.change import Edit
+from hierindex.storage.codes_file import CodesFile
 from hierindex.storage.compaction import Compacted
 from hierindex.storage.files import Place, place_of
 from hierindex.storage.model_file import ModelFile
@@ -13,6 +14,7 @@ from hierindex.storage.tree_file import TreeFile
 from hierindex.storage.vacuum import Freed
 
 __all__ = [
+    "CodesFile",
     "Compacted",
     "Contents",
     "Edit",

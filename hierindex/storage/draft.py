@@ -14,9 +14,9 @@ from hierindex.storage.model_file import ModelFile, model_path, write_model
 from hierindex.storage.parts import Part, write_parts
 from hierindex.storage.tree_file import TreeFile, tree_path, write_tree
 
-__all__ = ["MODEL", "POINTS", "TREE", "Draft", "drafting"]
+__all__ = ["CODES", "MODEL", "POINTS", "TREE", "Draft", "drafting"]
 
-POINTS, TREE, MODEL = "points", "tree", "model"
+POINTS, TREE, MODEL, CODES = "points", "tree", "model", "codes"
 
 
 class Draft:

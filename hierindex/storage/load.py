@@ -63,12 +63,19 @@ def _vectors(chunk: pa.BinaryArray, dim: int) -> Float32:
 
 def _points(folder: Place, table: pa.Table, rows: Float32, n_nodes: int) -> Points:
     ids, seq, leaf = table["id"], table["seq"].to_numpy(), table["leaf"].to_numpy()
-    if (distinct := pc.count_distinct(ids).as_py()) != len(ids):
+    if (distinct := _distinct(ids)) != len(ids):
         raise damaged(folder, f"{len(ids)} points with {distinct} distinct ids")
     if len(leaf) and not 0 <= leaf.min() <= leaf.max() < n_nodes:
         raise damaged(folder, f"leaves {leaf.min()}..{leaf.max()} in a tree of {n_nodes} nodes")
     payload = table.drop_columns(table.column_names[: OWN - 1])
     return Points(_ids(ids), seq, leaf, rows, payload if payload.num_columns else None)
+
+
+def _distinct(ids: pa.ChunkedArray) -> int:
+    """How many different ids; sorting numbers takes a third of the time of a hash table of them."""
+    if not pa.types.is_integer(ids.type) or not len(ids):
+        return int(pc.count_distinct(ids).as_py())
+    return 1 + int(np.count_nonzero(np.diff(np.sort(ids.to_numpy()))))
 
 
 def _ids(ids: pa.ChunkedArray) -> Ids:

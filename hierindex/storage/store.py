@@ -11,9 +11,10 @@ from datetime import timedelta
 
 from hierindex.errors import NotAnIndexError, StorageError
 from hierindex.storage.change import Change, Edit
+from hierindex.storage.codes_file import CodesFile, read_codes, write_codes
 from hierindex.storage.commit import Operation, Publication, checkpoint, publish, start, summarise, sync_log
 from hierindex.storage.compaction import Compacted, compaction
-from hierindex.storage.draft import MODEL, POINTS, TREE, drafting
+from hierindex.storage.draft import CODES, MODEL, POINTS, TREE, drafting
 from hierindex.storage.files import Place, listed, place_of
 from hierindex.storage.history import Version, history
 from hierindex.storage.load import load_points
@@ -34,6 +35,7 @@ _OURS = re.compile(
     r"points(/part-[0-9a-f]+\.parquet(\.tmp)?|/_delta_log(/.*)?)?"
     r"|tree(/\d+\.parquet(\.tmp)?)?"
     r"|model(/\d+(/(spec\.json|weights\.safetensors)(\.tmp)?)?)?"
+    r"|codes(/\d+\.parquet(\.tmp)?)?"
 )
 
 
@@ -242,6 +244,14 @@ class Store:
     def vacuum(self, retain: int | timedelta) -> Freed:
         """Remove the versions before a horizon and what only they needed, see `vacuum`; this one always stays."""
         return vacuum(self._path, retain, self.version)
+
+    def codes(self, coder: str) -> CodesFile | None:
+        """The codes that were kept beside the index, if they are of this coder (its digest) and whole."""
+        return read_codes(self._path / CODES, coder)
+
+    def keep_codes(self, codes: CodesFile) -> None:
+        """Keep codes beside the index, in the place of those that are there; they are a cache, and this never fails."""
+        write_codes(self._path / CODES, codes)
 
     def turn(self) -> AbstractContextManager[None]:
         """While it is held no other writer on this machine has its turn, see `turn`; not to be taken twice."""
