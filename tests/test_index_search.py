@@ -1,6 +1,7 @@
 """Searching: the leaves give what flat FAISS gives, k results come back whenever k rows match."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import faiss
 import numpy as np
@@ -15,8 +16,8 @@ from hierindex.index.config import LeafScan
 from hierindex.index.exact import exact_rows, joined, ranked
 from hierindex.index.explain import NoWatch
 from hierindex.index.native import Selector
+from hierindex.index.points import OperatingPoint, OperatingPoints
 from hierindex.index.search import Plan, allow, through_leaves
-from hierindex.index.tuning import OperatingPoint, OperatingPoints
 from hierindex.vectors import Metric
 
 METRICS = list(Metric)
@@ -36,13 +37,14 @@ def flat_faiss(rows, queries, k, metric):
 def test_all_leaves_give_what_flat_faiss_gives(metric, scan, d):
     snapshot = build(mixture(600, d), metric, flat_below=0, n_leaves=20, leaf_scan=scan)
     queries = metric.prepare(mixture(40, d, seed=1))
-    lists, _ = snapshot.packed.router.route(queries, len(snapshot.nodes.leaves))
+    turned = snapshot.packed.turned(queries)
+    lists, _ = snapshot.packed.router.route(turned, len(snapshot.nodes.leaves))
     by_centroid = slow_distances(
-        queries, snapshot.nodes.leaf_centroids, Metric.IP if metric is Metric.IP else Metric.L2
+        turned, snapshot.packed.turned(snapshot.nodes.leaf_centroids), Metric.IP if metric is Metric.IP else Metric.L2
     )
     gaps = np.diff(np.take_along_axis(by_centroid, lists, axis=1), axis=1)
     assert (gaps >= -1e-4).all()
-    candidates = snapshot.packed.lists.scan(queries, lists, 600, None)
+    candidates = snapshot.packed.lists.scan(turned, lists, 600, None)
     rows, distances = ranked(queries, snapshot.rows, candidates, 10, metric)
     ids, true = flat_faiss(snapshot.rows, queries, 10, metric)
     np.testing.assert_allclose(distances, true, rtol=1e-4, atol=2e-5)
@@ -129,7 +131,7 @@ def test_k_results_come_back_whenever_k_rows_match(flat_below, scan):
     true = slow_distances(queries, snapshot.rows, Metric.L2)
     for share in (0.004, 0.015, 0.05, 0.3, 0.9):
         mask = rng.random(n) < share
-        rows, distances = snapshot.search(queries, k, recall=0.9, mask=mask)
+        rows, distances = snapshot.search(queries, k, recall=0.95, mask=mask)
         expected = min(k, int(mask.sum()))
         assert ((rows >= 0).sum(axis=1) == expected).all()
         assert mask[rows[rows >= 0]].all()
@@ -313,3 +315,26 @@ def test_a_selector_counts_and_keeps_its_bits():
     found = exact_rows(x[:30], x, int(mask.sum()), by_product=True, only=selector)
     assert selector.count == mask.sum()
     assert (np.sort(found, axis=1) == np.flatnonzero(mask)).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("scan", SCANS)
+def test_one_query_alone_gets_what_it_gets_in_a_batch(metric, scan):
+    snapshot = build(mixture(3_000, 20, spread=0.8), metric, flat_below=0, n_leaves=70, leaf_scan=scan)
+    queries = metric.prepare(mixture(40, 20, seed=4, spread=0.8))
+    for how in ({"recall": 0.8}, {"recall": 0.97}, {"nprobe": 3}):
+        rows, distances = snapshot.search(queries, 7, **how)
+        alone = [snapshot.search(query[None], 7, **how) for query in queries]
+        np.testing.assert_array_equal(np.concatenate([found for found, _ in alone]), rows)
+        np.testing.assert_allclose(np.concatenate([found for _, found in alone]), distances, rtol=1e-6, atol=1e-6)
+
+
+def test_threads_do_not_share_their_buffers():
+    snapshot = build(mixture(4_000, 16, spread=0.8), flat_below=0, n_leaves=60)
+    queries = mixture(200, 16, seed=4, spread=0.8)
+    expected = [snapshot.search(query[None], 5) for query in queries]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda query: snapshot.search(query[None], 5), np.concatenate([queries] * 5)))
+    for got, wanted in zip(found, expected * 5, strict=True):
+        np.testing.assert_array_equal(got[0], wanted[0])
+        np.testing.assert_array_equal(got[1], wanted[1])

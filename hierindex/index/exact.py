@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hierindex.index.native import Selector, nearest_among, scan_rows
 from hierindex.vectors import Float32, Int64, Metric
 
-__all__ = ["exact_rows", "exact_rows_where", "joined", "ranked"]
+__all__ = ["exact_rows", "exact_rows_where", "in_order", "joined", "ranked"]
 
 _SPARE = 8
 _PAIRS_AT_ONCE = 4_000_000
@@ -64,7 +64,11 @@ def ranked(queries: Float32, rows: Float32, candidates: Int64, k: int, metric: M
     Returns:
         rows ``(q, k)``, -1 where there are fewer, and true distances ``(q, k)`` float32, inf there.
     """
-    ids, values = nearest_among(queries, rows, np.ascontiguousarray(candidates), k, metric.by_product)
+    return in_order(*nearest_among(queries, rows, np.ascontiguousarray(candidates), k, metric.by_product), metric)
+
+
+def in_order(ids: Int64, values: Float32, metric: Metric) -> tuple[Int64, Float32]:
+    """Rows ``(q, k)`` by distance and then by row number, from how FAISS sorted them by ``values`` ``(q, k)``."""
     missing = ids < 0
     distances = metric.distances(values)
     distances[missing] = np.inf

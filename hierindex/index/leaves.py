@@ -24,18 +24,25 @@ class LeafLists(Protocol):
     """Rows in one list for each leaf, in the order of `Nodes.leaves`."""
 
     @property
+    def index(self) -> Any:  # noqa: ANN401 - faiss has no useful types
+        """FAISS's inverted file; never written to after it is made."""
+
+    @property
     def exact(self) -> bool:
         """Whether the best candidates are the best rows."""
 
     def scan(self, queries: Float32, lists: Int64, k: int, only: Selector | None) -> Int64:
-        """Candidates ``(q, k)``: row numbers of the best k in the lists ``(q, probes)``, -1 (at row ends) for none."""
+        """Candidates ``(q, k)``: row numbers of the best k in the lists ``(q, probes)``, -1 (at row ends) for none.
+
+        Queries are as `Packed.turned` gives them.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class FlatLeaves:
     """Float32 rows; what is best here is best. Costs a second copy of the rows."""
 
-    _index: Any
+    index: Any
     exact: bool = True
 
     @classmethod
@@ -49,15 +56,14 @@ class FlatLeaves:
 
     def scan(self, queries: Float32, lists: Int64, k: int, only: Selector | None) -> Int64:
         """See `LeafLists`."""
-        return search_lists(self._index, queries, lists, k, only)[0]
+        return search_lists(self.index, queries, lists, k, only)[0]
 
 
 @dataclass(frozen=True, eq=False)
 class PqLeaves:
     """4-bit product codes, compared 32 at a time from registers (fast-scan: Andre et al., VLDB 2015)."""
 
-    _index: Any
-    _coder: Coder
+    index: Any
     exact: bool = False
 
     @classmethod
@@ -74,11 +80,11 @@ class PqLeaves:
         plain.pq = coder.quantizer
         plain.is_trained = True
         _fill(plain, codes, lists, n_lists)
-        return cls(faiss.IndexIVFPQFastScan(plain, 32), coder)
+        return cls(faiss.IndexIVFPQFastScan(plain, 32))
 
     def scan(self, queries: Float32, lists: Int64, k: int, only: Selector | None) -> Int64:
         """See `LeafLists`."""
-        return search_lists(self._index, self._coder.widened(queries), lists, k, only)[0]
+        return search_lists(self.index, queries, lists, k, only)[0]
 
 
 def _fill(index: Any, codes: NDArray[np.uint8], lists: Int64, n_lists: int) -> None:  # noqa: ANN401

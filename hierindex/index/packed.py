@@ -12,7 +12,7 @@ from hierindex.index.nodes import Nodes
 from hierindex.index.router import Router
 from hierindex.index.rows import Column
 from hierindex.index.tables import Table
-from hierindex.vectors import Int64, Metric
+from hierindex.vectors import Float32, Int64, Metric
 
 __all__ = ["Packed", "pack"]
 
@@ -36,6 +36,10 @@ class Packed:
     coder: Coder | None
     codes: Column | None
 
+    def turned(self, queries: Float32) -> Float32:
+        """Queries ``(q, d)`` as the router and the lists take them."""
+        return queries if self.coder is None else self.coder.turned(queries)
+
     def tail_is_long(self, n: int, at_least: int) -> bool:
         """Whether n rows leave a tail worth packing: above ``at_least`` and above half a percent of the packed rows.
 
@@ -44,7 +48,14 @@ class Packed:
         return n - self.base > max(at_least, self.base // 200)
 
 
-def pack(table: Table, nodes: Nodes, metric: Metric, coder: Coder | None, codes: Column | None, base: int) -> Packed:
+def pack(
+    table: Table,
+    nodes: Nodes,
+    metric: Metric,
+    coder: Coder | None,
+    codes: Column | None,
+    base: int,
+) -> Packed:
     """The lists of the first ``base`` rows of a table.
 
     Args:
@@ -55,7 +66,7 @@ def pack(table: Table, nodes: Nodes, metric: Metric, coder: Coder | None, codes:
         codes: what ``coder`` made of the first rows already, if anything.
         base: how many rows.
     """
-    router = Router.over(nodes, by_product=metric is Metric.IP)
+    router = Router.over(nodes, metric is Metric.IP, coder)
     lists = nodes.leaf_position[table.leaf.values[:base]]
     sizes = np.bincount(lists, minlength=len(nodes.leaves)).astype(np.int64)
     rows = table.rows.values[:base]

@@ -8,13 +8,14 @@ coarse quantizer the level above itself. A beam says how many nodes are kept at 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
 import faiss
 import numpy as np
 
+from hierindex.index.codes import Coder
 from hierindex.index.native import ivf_parameters
 from hierindex.index.nodes import Nodes
 from hierindex.vectors import Float32, Int64
@@ -40,21 +41,29 @@ class Router:
     levels: tuple[Int64, ...]
     _flat: Any
     _nested: tuple[Any, ...]
+    _bound: float | None = None
 
     @classmethod
-    def over(cls, nodes: Nodes, by_product: bool) -> Self:
+    def over(cls, nodes: Nodes, by_product: bool, coder: Coder | None = None) -> Self:
         """The router over the leaves of a tree.
+
+        With a ``coder`` centroids are compared in its strongest dimensions, and queries are to be turned the same way:
+        half of them or less route as well as all (benchmarks/leads.py), for half the work.
 
         L leaves get one level up to 64, else levels of about L^(1/2) (up to 4,096 leaves) or L^(1/3) and L^(2/3)
         nodes. ``by_product``: nearer is a larger inner product with the centroid, else a smaller L2 distance.
         """
+        if coder is not None:
+            nodes = replace(nodes, centroid=coder.turned(nodes.centroid))
         widths = _widths(len(nodes.leaves))
         levels = tuple(nodes.cut(width) for width in widths)
         nested = [_flat(nodes.centroid[levels[0]], by_product)]
         for above, below in pairwise(levels):
             nested.append(_level(nested[-1], nodes, above, below, by_product))
         flat = nested[0] if len(widths) == 1 else _flat(nodes.leaf_centroids, by_product)
-        return cls(widths, levels, flat, tuple(nested))
+        centroids = nodes.leaf_centroids
+        bound = float(np.einsum("ld,ld->l", centroids, centroids).max()) if by_product else None
+        return cls(widths, levels, flat, tuple(nested), bound)
 
     @property
     def beams(self) -> tuple[int, ...]:
@@ -75,15 +84,30 @@ class Router:
 
         Returns:
             ``(q, nprobe)`` positions in ``nodes.leaves``, nearest first, -1 where the beam reaches fewer; and squared
-            L2 distances or inner products to their centroids.
+            L2 distances to their centroids, where products are compared in the space with one dimension more in which
+            nearness is a larger product (Bachrach et al., RecSys 2014).
         """
-        nprobe = min(nprobe, self.widths[-1])
+        index, parameters = self.way(beam)
+        distances, leaves = index.search(queries, min(nprobe, self.widths[-1]), params=parameters)
+        return leaves, self.squared(queries, distances)
+
+    def way(self, beam: int) -> tuple[Any, Any]:
+        """The FAISS index that finds leaves, and the parameters to search it with."""
         if beam == ALL or len(self.widths) == 1:
-            distances, leaves = self._flat.search(queries, nprobe)
-        else:
-            parameters = _parameters(self.widths[:-1], beam)
-            distances, leaves = self._nested[-1].search(queries, nprobe, params=parameters)
-        return leaves, distances
+            return self._flat, None
+        return self._nested[-1], _parameters(self.widths[:-1], beam)
+
+    def squared(self, queries: Float32, values: Float32) -> Float32:
+        """What FAISS says of leaves ``(q, w)`` as squared distances, see `route`."""
+        if self._bound is None:
+            return values
+        norms = np.einsum("qd,qd->q", queries, queries)[:, None]
+        return np.asarray(np.maximum(norms + self._bound - 2 * values, 0), np.float32)
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the queries that it takes."""
+        return int(self._flat.d)
 
     def descend(self, query: Float32, beam: int = ALL) -> list[Int64]:
         """The node numbers that one query ``(1, d)`` keeps at each level above the leaves, nearest first."""

@@ -8,34 +8,41 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hierindex.index.effort import Effort, harder, only_needed
 from hierindex.index.exact import exact_rows, exact_rows_where, joined, ranked
 from hierindex.index.explain import NoWatch
 from hierindex.index.native import Selector
 from hierindex.index.packed import Packed
-from hierindex.index.tuning import OperatingPoint
+from hierindex.index.points import OperatingPoint
 from hierindex.vectors import Float32, Int64, Metric
 
-__all__ = ["Allowed", "Plan", "allow", "exactly", "through_leaves"]
+__all__ = ["Allowed", "Plan", "allow", "exactly", "leaves_of", "through_leaves"]
 
 Found = tuple[Int64, Float32]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How wide a search goes: nodes kept above the leaves, leaves scanned, rows compared exactly."""
+    """How wide a search goes: nodes kept above the leaves, leaves scanned at most, rows compared exactly.
+
+    With an ``effort`` (see `leaves_needed`) each query scans as many of the ``nprobe`` leaves as it needs.
+    """
 
     beam: int
     nprobe: int
     candidates: int
+    effort: Effort = ()
 
     @classmethod
     def of(cls, point: OperatingPoint) -> Plan:
         """The plan of a tuned setting."""
-        return cls(point.beam, point.nprobe, point.candidates)
+        return cls(point.beam, point.nprobe, point.candidates, point.effort)
 
     def widened(self, share: float) -> Plan:
         """The plan where only a ``share`` of the rows may be found: as many leaves more."""
-        return self if share >= 1 else Plan(self.beam, math.ceil(self.nprobe / share), self.candidates)
+        if share >= 1:
+            return self
+        return Plan(self.beam, math.ceil(self.nprobe / share), self.candidates, harder(self.effort, 1 / share))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +77,25 @@ def exactly(queries: Float32, rows: Float32, k: int, metric: Metric, allowed: Al
     return ranked(queries, rows, candidates, k, metric)
 
 
+def leaves_of(packed: Packed, plan: Plan, queries: Float32) -> Int64:
+    """``(q, up to nprobe)``: positions of the leaves that the plan scans for each query, nearest first, then -1.
+
+    Queries are as `Packed.turned` gives them.
+    """
+    leaves, distances = packed.router.route(queries, plan.nprobe, plan.beam)
+    return only_needed(plan.effort, leaves, distances)
+
+
 def through_leaves(
     queries: Float32, rows: Float32, k: int, metric: Metric, where: tuple[Packed, Plan, Allowed], watch: NoWatch
 ) -> Found:
     """The k nearest of the allowed rows in the leaves that the plan probes; k of them whenever k rows are allowed."""
     packed, plan, allowed = where
-    leaves, _ = packed.router.route(queries, plan.nprobe, plan.beam)
+    turned = packed.turned(queries)
+    leaves = leaves_of(packed, plan, turned)
     watch.probed(packed.nodes, leaves)
     watch.lap("route")
-    candidates = packed.lists.scan(queries, leaves, max(k, plan.candidates), allowed.packed)
+    candidates = packed.lists.scan(turned, leaves, max(k, plan.candidates), allowed.packed)
     watch.lap("scan")
     if packed.base < len(rows):
         late = exact_rows(queries, rows[packed.base :], k, metric.by_product, allowed.tail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,15 +19,23 @@ from hierindex.index.filters import Filter, mask_of
 from hierindex.index.ids import IdTable
 from hierindex.index.nodes import Nodes
 from hierindex.index.packed import Packed, pack
-from hierindex.index.search import Allowed, Plan, allow, exactly, through_leaves
+from hierindex.index.points import OperatingPoints
+from hierindex.index.search import Allowed, Plan, allow, exactly, leaves_of, through_leaves
+from hierindex.index.single import OneQuery
 from hierindex.index.tables import Table
 from hierindex.index.threads import omp_threads
-from hierindex.index.tuning import OperatingPoints
 from hierindex.vectors import Float32, Int64, Metric
 
 __all__ = ["Snapshot"]
 
 _BRUTE_BELOW = 0.02  # a smaller share of matching rows is compared whole
+
+
+class _Searchers(threading.local):
+    """For each thread, what searches one query with each plan that it has used."""
+
+    def __init__(self) -> None:
+        self.by_plan: dict[tuple[int, Plan], OneQuery] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,11 +147,12 @@ class Snapshot:
         self._search(query, plan, k, allowed, watch)
         if plan is None or self.packed is None:
             return Explanation(True, (), (), allowed.count, allowed.count, watch.seconds)
-        probed = self.packed.router.route(query, plan.nprobe, plan.beam)[0][0]
+        turned = self.packed.turned(query)
+        probed = leaves_of(self.packed, plan, turned)[0]
         probed = probed[probed >= 0]
         return Explanation(
             exact=False,
-            levels=tuple(tuple(level.tolist()) for level in self.packed.router.descend(query, plan.beam)),
+            levels=tuple(tuple(level.tolist()) for level in self.packed.router.descend(turned, plan.beam)),
             leaves=tuple(self.nodes.leaves[probed].tolist()),
             scanned=int(self.packed.sizes[probed].sum()) + len(self.table) - self.packed.base,
             candidates=plan.candidates,
@@ -170,6 +180,11 @@ class Snapshot:
                 watch.compared(self.nodes, self.leaf, found[0])
                 watch.lap("exact scan")
                 return found
+            whole = self.packed is not None and self.packed.base == len(self.table)
+            if len(queries) == 1 and allowed is self._live and whole:
+                one = self._one_query(k, plan).search(queries, watch)
+                if one is not None:
+                    return one
             where = self._lists, plan.widened(share), allowed
             return through_leaves(queries, self.rows, k, self.metric, where, watch)
 
@@ -198,6 +213,17 @@ class Snapshot:
         if mask.dtype != np.bool_ or mask.shape != (len(self.table),):
             raise InputError(f"mask should be bool ({len(self.table)},); found {mask.dtype} {mask.shape}")
         return allow(mask & self.ids.alive, self._base)
+
+    def _one_query(self, k: int, plan: Plan) -> OneQuery:
+        """What searches one query with this plan in the calling thread."""
+        known = self._searchers.by_plan
+        if (k, plan) not in known:
+            known[k, plan] = OneQuery(self._lists, self.rows, self.metric, k, plan, self._live)
+        return known[k, plan]
+
+    @cached_property
+    def _searchers(self) -> _Searchers:
+        return _Searchers()
 
     @cached_property
     def _live(self) -> Allowed:

@@ -1,219 +1,174 @@
 """How much work a promised recall needs: measured on held-out rows, looked up by every search.
 
-The held-out rows are in the index like all others, but shaped neither its cells nor its codes, and each is left out of
-its own answer. For every beam and number of leaves, one scan shows at which place among the candidates each true
-neighbour stands, and so the recall for every number of candidates at once. What is kept is the frontier: settings such
-that nothing cheaper finds more. Cost is a model of counted work, not a clock, so tuning is deterministic.
+What may vary is how wide the way down the tree is, how many leaves of it each query scans, and how many candidates are
+compared exactly. One scan for each width shows at which place among the candidates each true neighbour stands; from
+that follows what any mixture of settings finds, without searching again. What is kept is the cheapest setting for each
+recall. Cost is a count of work, not a clock, so tuning is deterministic.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import Any, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hierindex.errors import CorruptIndexError
-from hierindex.index.exact import exact_rows_where, ranked
+from hierindex.index.cost import ScanCost, Work
+from hierindex.index.effort import Effort, features, fitted
+from hierindex.index.judged import Judged, Routed, without_own
 from hierindex.index.native import Selector
 from hierindex.index.packed import Packed
+from hierindex.index.points import OperatingPoint, OperatingPoints
+from hierindex.index.router import ALL
 from hierindex.index.tables import Table
-from hierindex.vectors import Float32, Int64, Metric
+from hierindex.vectors import Float32, Int64
 
-__all__ = ["OperatingPoint", "OperatingPoints", "held_out", "tune"]
+__all__ = ["tune"]
 
-_TUNED_K = (1, 10, 100)
-_CANDIDATES = tuple(sorted({round(2 ** (i / 2)) for i in range(20)}))  # 1, 2, 3, 4, 6, 8, 11, 16 .. 724
-_MOST = _CANDIDATES[-1]
-_GOOD_ENOUGH = 0.9995
-_NO_MORE = 1e-4
-_GROWN = 1.5
-_SPLIT = 1.25
+_TARGETS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.999)
+_CANDIDATES = np.array(sorted({round(2 ** (i / 4)) for i in range(40)}))  # 1, 2, 3 .. 16, 19, 23, 27, 32 .. 861
+_MOST = int(_CANDIDATES[-1])
+_STEPS = 24
+_NEIGHBOURS = 10  # at least so many say how hard a query is
+_SHARE = 0.75  # of the neighbours: a query's effort is fitted to the number of leaves that hold these
+_REACHED = 0.98  # of the neighbours: beams are compared by what it takes to reach the leaves of these
+_SAME = 0.97  # an effort that scans so much of the width on average saves nothing
 
 
-@dataclass(frozen=True)
-class OperatingPoint:
-    """A setting of the search, and what it does.
+def tune(table: Table, packed: Packed, judged: Judged) -> OperatingPoints:
+    """Measure the operating points of packed leaves with held-out rows."""
+    n_live, n_leaves = table.ids.n_live, len(packed.sizes)
+    if not len(judged.rows):  # fewer than ten rows: nothing is promised, everything is compared
+        return OperatingPoints((), n_live, n_leaves)
+    queries = packed.turned(judged.queries)
+    routed = _cheapest_way(table, packed, queries, judged)
+    places = _places(table, packed, queries, judged, routed)
+    measured = [point for k in judged.measured_k for point in _Curve(packed, judged, routed, places, k).points()]
+    frontier = tuple(point for k in judged.measured_k for point in _frontier([p for p in measured if p.k == k]))
+    return OperatingPoints(frontier, n_live, n_leaves)
 
-    Attributes:
-        k: neighbours asked for when it was measured.
-        beam: nodes kept above the leaves, see `Router`. nprobe: leaves scanned. candidates: rows compared exactly.
-        recall: what it finds of the true k nearest, less two standard errors.
-        cost: nanoseconds for a query, by the model of `_cost`.
+
+def _cheapest_way(table: Table, packed: Packed, queries: Float32, judged: Judged) -> Routed:
+    """The ways through the leaves with the beam that reaches most of the neighbours' leaves for the least."""
+    leaf_of, price = packed.nodes.leaf_position[table.leaf.values], _price(packed, judged)
+    ways = [Routed.of(packed.router, queries, judged, leaf_of, packed.sizes, beam) for beam in packed.router.beams]
+
+    def cost(way: Routed) -> float:
+        lists = min(way.width, int(np.quantile(way.rank[:, :_NEIGHBOURS], _REACHED)) + 1)
+        rows = float(way.rows_up_to[:, lists].mean())
+        missed = float((way.rank[:, :_NEIGHBOURS] >= way.width).mean())
+        return price.of_both(_work(packed, way.beam, lists, lists, rows, _NEIGHBOURS)) * (1 + missed / (1 - _REACHED))
+
+    return min(ways, key=cost)
+
+
+def _places(table: Table, packed: Packed, queries: Float32, judged: Judged, routed: Routed) -> NDArray[np.int16]:
+    """``(widths, q, t)``: the least number of candidates that has each true neighbour, as an index into _CANDIDATES.
+
+    Widths are numbers of leaves scanned; the query's own row is no candidate.
     """
+    truth = judged.truth
+    deep = truth.shape[1] if packed.lists.exact else _MOST
+    only = None if table.ids.alive[: packed.base].all() else Selector(table.ids.alive)
+    position = np.full(len(table) + 1, _MOST, np.int64)  # the last entry takes the missing, numbered -1
+    places = np.empty((len(routed.widths), *truth.shape), np.int16)
+    for width, nprobe in enumerate(routed.widths.tolist()):
+        lists = np.ascontiguousarray(routed.lists[:, :nprobe])
+        found = without_own(packed.lists.scan(queries, lists, deep + 1, only), judged.rows)
+        for query, rows in enumerate(found):
+            position[rows] = np.arange(len(rows))
+            position[-1] = _MOST
+            places[width, query] = np.searchsorted(_CANDIDATES, position[truth[query]] + 1)
+            position[rows] = _MOST
+    return places
 
+
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """What can be found of the k nearest with one beam, and for how much."""
+
+    packed: Packed
+    judged: Judged
+    routed: Routed
+    places: NDArray[np.int16]
     k: int
-    beam: int
-    nprobe: int
-    candidates: int
-    recall: float
-    cost: float
 
+    def points(self) -> Iterator[OperatingPoint]:
+        """For each width and number of candidates, the least effort that reaches each target."""
+        weights: dict[int, NDArray[np.float64]] = {}
+        for width in self.routed.widths.tolist():
+            x = features(self.routed.distances[:, :width])
+            if x.shape[1] not in weights:
+                weights[x.shape[1]] = fitted(x, self._needed())
+            yield from self._at_width(width, x @ weights[x.shape[1]], weights[x.shape[1]])
 
-@dataclass(frozen=True)
-class OperatingPoints:
-    """What was measured, and for which state of the index.
+    def _needed(self) -> Int64:
+        """``(q,)``: how many leaves hold the larger part of each query's nearest."""
+        rank = np.sort(self.routed.rank[:, : max(self.k, _NEIGHBOURS)], axis=1)
+        return rank[:, int(_SHARE * (rank.shape[1] - 1))] + 1
 
-    Attributes:
-        points: for each k, by rising cost and recall.
-        n_live, n_leaves: rows and leaves at the time.
-    """
+    def _at_width(
+        self, width: int, guess: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> Iterator[OperatingPoint]:
+        shifts = np.linspace(-guess.max(), math.log(width) - guess.min() + 1e-9, _STEPS)
+        wanted = [np.clip(np.exp(guess + shift), 1, width).astype(np.int64) for shift in shifts]
+        recall = np.maximum.accumulate([self._recall(leaves) for leaves in wanted], axis=0)
+        leaves = np.array([needed.mean() for needed in wanted])
+        rows = np.array([np.take_along_axis(self.routed.rows_up_to, n[:, None], axis=1).mean() for n in wanted])
+        allowed = [0] if self.packed.lists.exact else np.flatnonzero(self.k <= _CANDIDATES)
+        for column in allowed:
+            candidates = self.k if self.packed.lists.exact else int(_CANDIDATES[column])
+            reached = recall[:, column]
+            for target in _TARGETS:
+                if reached[-1] < target:
+                    break
+                shift, mean_leaves, mean_rows = (
+                    float(np.interp(target, reached, values)) for values in (shifts, leaves, rows)
+                )
+                everywhere = mean_leaves > _SAME * width
+                effort: Effort = () if everywhere else (*weights[:-1].tolist(), float(weights[-1] + shift))
+                cost = self._cost(width, mean_leaves, mean_rows, candidates)
+                yield OperatingPoint(
+                    self.k,
+                    self.routed.beam,
+                    width,
+                    candidates,
+                    float(reached[-1]) if everywhere else target,
+                    cost,
+                    effort,
+                )
 
-    points: tuple[OperatingPoint, ...]
-    n_live: int
-    n_leaves: int
+    def _recall(self, leaves: Int64) -> NDArray[np.float64]:
+        """``(candidates,)``: the share of the k nearest found when each query scans so many leaves.
 
-    def lookup(self, k: int, recall: float) -> OperatingPoint | None:
-        """The cheapest setting that finds ``recall`` of the k nearest; None where only a scan of everything does.
-
-        A k between those measured takes the next larger one's setting; one above them all, the largest one's with
-        probes and candidates in proportion.
+        Less a standard error, and what a sample of this size cannot tell from 1.
         """
-        measured = self._measured_k
-        if not measured:
-            return None
-        tuned = next((known for known in measured if known >= k), measured[-1])
-        point = next((p for p in self.points if p.k == tuned and p.recall >= recall), None)
-        if point is None or k <= tuned:
-            return point
-        times = math.ceil(k / tuned)
-        return OperatingPoint(
-            k, point.beam * times, point.nprobe * times, point.candidates * times, point.recall, point.cost * times
+        level = np.searchsorted(self.routed.widths, leaves)
+        query = np.arange(len(leaves))
+        place = self.places[level, query, : self.k].astype(np.int64)
+        if self.packed.lists.exact:
+            place[place < len(_CANDIDATES)] = 0
+        place[self.routed.rank[:, : self.k] >= leaves[:, None]] = len(_CANDIDATES)
+        cells = len(_CANDIDATES) + 1
+        counts = np.bincount((place + cells * query[:, None]).ravel(), minlength=cells * len(query))
+        share = np.cumsum(counts.reshape(len(query), cells)[:, :-1], axis=1) / self.k
+        sure = share.mean(axis=0) - share.std(axis=0) / math.sqrt(len(query)) - 1 / (len(query) * self.k)
+        return np.asarray(sure[:1] if self.packed.lists.exact else sure)
+
+    def _cost(self, width: int, leaves: float, rows: float, candidates: int) -> float:
+        return _price(self.packed, self.judged).of_both(
+            _work(self.packed, self.routed.beam, width, leaves, rows, candidates)
         )
 
-    @cached_property
-    def _measured_k(self) -> list[int]:
-        return sorted({point.k for point in self.points})
 
-    def stale(self, n_live: int, n_leaves: int) -> bool:
-        """Whether the index has since grown by half, or a quarter of its leaves have split."""
-        return n_live > _GROWN * self.n_live or n_leaves > _SPLIT * self.n_leaves
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values."""
-        return asdict(self) | {"points": [asdict(point) for point in self.points]}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The points of `to_json`.
-
-        Raises:
-            CorruptIndexError: the values are no such points.
-        """
-        try:
-            points = tuple(OperatingPoint(**point) for point in values["points"])
-            return cls(points, int(values["n_live"]), int(values["n_leaves"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptIndexError(f"the stored operating points should be readable; found {error!r}") from error
+def _price(packed: Packed, judged: Judged) -> ScanCost:
+    return ScanCost.of(judged.queries.shape[1], packed.coder)
 
 
-def held_out(live_rows: Int64, tune_queries: int, seed: int) -> Int64:
-    """Rows to measure with: ``tune_queries`` of them, at most a tenth of all."""
-    count = min(tune_queries, len(live_rows) // 10)
-    return np.sort(np.random.default_rng(seed).choice(live_rows, count, replace=False))
-
-
-def tune(table: Table, packed: Packed, metric: Metric, held: Int64) -> OperatingPoints:
-    """Measure the operating points of packed leaves with the held-out rows ``held``."""
-    if not len(held):  # fewer than ten rows: nothing is promised, everything is compared
-        return OperatingPoints((), table.ids.n_live, len(packed.nodes.leaves))
-    queries = table.rows.values[held]
-    judged = queries, held, _true_neighbours(table, metric, held, queries)
-    measured = [point for beam in packed.router.beams for point in _measured(table, packed, judged, beam)]
-    frontier = tuple(point for k in _TUNED_K for point in _frontier([p for p in measured if p.k == k]))
-    return OperatingPoints(frontier, table.ids.n_live, len(packed.nodes.leaves))
-
-
-def _true_neighbours(table: Table, metric: Metric, held: Int64, queries: Float32) -> Int64:
-    """``(q, up to 100)``: the nearest live rows of each held-out row, without itself."""
-    most = min(_TUNED_K[-1], table.ids.n_live - 1)
-    rows = table.rows.values
-    found = exact_rows_where(queries, rows, most + 1, metric.by_product, table.ids.alive)
-    nearest, _ = ranked(queries, rows, found, most + 1, metric)
-    return _without(nearest, held)[:, :most]
-
-
-def _without(found: Int64, own: Int64) -> Int64:
-    """``(q, c - 1)``: each row without its own number, or without its last where that is absent."""
-    drop = found == own[:, None]
-    drop[~drop.any(axis=1), -1] = True
-    return np.asarray(found[~drop].reshape(len(found), -1))
-
-
-_Judged = tuple[Float32, Int64, Int64]
-
-
-def _measured(table: Table, packed: Packed, judged: _Judged, beam: int) -> Iterator[OperatingPoint]:
-    """All settings with this beam, until more leaves find no more."""
-    queries, _, truth = judged
-    probes = _probe_grid(len(packed.sizes))
-    lists, _ = packed.router.route(queries, probes[-1], beam)
-    only = None if table.ids.alive[: packed.base].all() else Selector(table.ids.alive)
-    reached = 0.0
-    for nprobe in probes:
-        place = _places(table, packed, judged, np.ascontiguousarray(lists[:, :nprobe]), only)
-        scanned = float(np.where(lists[:, :nprobe] >= 0, packed.sizes[lists[:, :nprobe]], 0).sum(axis=1).mean())
-        for k in (k for k in _TUNED_K if k <= truth.shape[1]):
-            for candidates in _candidate_grid(packed, k):
-                recall = _lower_recall(place[:, :k] < candidates)
-                cost = _cost(packed, queries.shape[1], beam, (nprobe, scanned, candidates))
-                yield OperatingPoint(k, beam, nprobe, candidates, recall, cost)
-        before, reached = reached, float((place < _MOST).mean())
-        if reached >= _GOOD_ENOUGH or reached - before < _NO_MORE:
-            return
-
-
-def _places(table: Table, packed: Packed, judged: _Judged, lists: Int64, only: Selector | None) -> Int64:
-    """``(q, c)``: where each true neighbour stands among the candidates (without the query's own row); _MOST: not."""
-    queries, held, truth = judged
-    deep = truth.shape[1] if packed.lists.exact else _MOST
-    found = _without(packed.lists.scan(queries, lists, deep + 1, only), held)
-    place = np.full(truth.shape, _MOST, np.int64)
-    position = np.full(len(table) + 1, _MOST, np.int64)  # the last entry takes the missing, numbered -1
-    for query, row in enumerate(found):
-        position[row] = np.arange(len(row))
-        position[-1] = _MOST
-        place[query] = position[truth[query]]
-        position[row] = _MOST
-    return place
-
-
-def _lower_recall(hit: NDArray[np.bool_]) -> float:
-    """Mean share of hits ``(q, k)``, less two standard errors and what a sample of this size cannot tell from 1."""
-    share = hit.mean(axis=1)
-    return float(share.mean() - 2 * share.std() / math.sqrt(len(share)) - 1 / hit.size)
-
-
-def _probe_grid(n_leaves: int) -> list[int]:
-    """1, 2, 3, 4, 6, 8, 11, 16 .. all leaves."""
-    grid = {round(2 ** (i / 2)) for i in range(2 * n_leaves.bit_length())}
-    return sorted({min(probes, n_leaves) for probes in grid})
-
-
-def _candidate_grid(packed: Packed, k: int) -> list[int]:
-    return [k] if packed.lists.exact else [c for c in _CANDIDATES if c >= k]
-
-
-def _cost(packed: Packed, dim: int, beam: int, work: tuple[float, float, float]) -> float:
-    """Nanoseconds of one query on one core, from what it does: (leaves probed, rows scanned, candidates).
-
-    Measured with FAISS 1.15 on AVX-512 at 128 dimensions: 180 a list, 0.22 a float of a scanned row, 0.9 / 64 a code
-    (at least 0.3 a row), 60 a candidate; a centroid costs a quarter of a row in one matrix product, a row in a nest.
-    """
-    nprobe, scanned, candidates = work
-    each_row = 0.22 * dim if packed.coder is None else max(0.3, 0.014 * packed.coder.n_parts)
-    each_centroid = (0.06 if beam == 0 else 0.22) * dim
-    return (
-        each_centroid * packed.router.visited(beam)
-        + (0 if beam == 0 else 1_000)
-        + 180 * nprobe
-        + each_row * scanned
-        + (10 + 0.4 * dim) * candidates
-    )
+def _work(packed: Packed, beam: int, nprobe: int, lists: float, rows: float, candidates: int) -> Work:
+    return Work(packed.router.visited(beam), beam == ALL, nprobe, lists, rows, candidates)
 
 
 def _frontier(points: list[OperatingPoint]) -> list[OperatingPoint]:

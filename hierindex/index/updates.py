@@ -16,17 +16,21 @@ from hierindex.decode import EXACT_LIMIT, Decode
 from hierindex.decode import decode as decode_points
 from hierindex.errors import CorruptIndexError, EmptyInputError, InputError
 from hierindex.index.codes import Coder
+from hierindex.index.coding import choose_coder
 from hierindex.index.config import IndexConfig, LeafScan
+from hierindex.index.judged import Judged, Routed, held_out
 from hierindex.index.known import KnownCodes
 from hierindex.index.native import nearest
 from hierindex.index.nodes import Nodes
 from hierindex.index.packed import pack
 from hierindex.index.partition import divide, subtrees
+from hierindex.index.points import OperatingPoints
+from hierindex.index.router import ALL, Router
 from hierindex.index.rows import Column
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.splitting import settle, split_leaves
 from hierindex.index.tables import NewRows, Stored, Table
-from hierindex.index.tuning import OperatingPoints, held_out, tune
+from hierindex.index.tuning import tune
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Ids, Int64, Metric
 
@@ -138,14 +142,16 @@ def compact(snapshot: Snapshot) -> Snapshot:
 
 def retune(snapshot: Snapshot) -> Snapshot:
     """The snapshot with codes trained and operating points measured anew, for the points that are there now."""
-    table, config = snapshot.table, snapshot.config
-    held = held_out(table.ids.live_rows, config.tune_queries, config.seed)
+    table, nodes, config, metric = snapshot.table, snapshot.nodes, snapshot.config, snapshot.metric
+    judged = Judged.of(table, metric, held_out(table.ids.live_rows, config.tune_queries, config.seed))
     coder = None
-    if config.leaf_scan.resolve(snapshot.rows.shape[1]) is LeafScan.PQ:
-        usable = np.setdiff1d(table.ids.live_rows, held)
-        coder = Coder.train(table.rows.values, usable, config.seed)
-    packed = pack(table, snapshot.nodes, snapshot.metric, coder, None, len(table))
-    return replace(snapshot, packed=packed, tuned=tune(table, packed, snapshot.metric, held))
+    if config.leaf_scan.resolve(snapshot.rows.shape[1]) is LeafScan.PQ and len(judged.rows):
+        leaf_of = nodes.leaf_position[table.leaf.values]
+        sizes = np.bincount(leaf_of, minlength=len(nodes.leaves))
+        routed = Routed.of(Router.over(nodes, metric is Metric.IP), judged.queries, judged, leaf_of, sizes, ALL)
+        coder = choose_coder(table, nodes, metric, judged, routed, config.seed)
+    packed = pack(table, nodes, metric, coder, None, len(table))
+    return replace(snapshot, packed=packed, tuned=tune(table, packed, judged))
 
 
 def load(

@@ -1,0 +1,90 @@
+"""One query at a time, with as little as possible around the work itself.
+
+For a batch the calls into NumPy and FAISS cost nothing a query; for one query they cost as much as the search. So all
+that does not depend on the query is made once for each thread and way of searching: buffers, their addresses, search
+parameters. The steps are those of `through_leaves`, and so are the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import faiss
+import numpy as np
+
+from hierindex.index.effort import leaves_for_one
+from hierindex.index.exact import in_order
+from hierindex.index.explain import NoWatch
+from hierindex.index.native import ivf_parameters
+from hierindex.index.packed import Packed
+from hierindex.index.search import Allowed, Plan
+from hierindex.vectors import Float32, Int64, Metric
+
+__all__ = ["OneQuery"]
+
+_raw: Any = faiss
+
+
+class OneQuery:
+    """Searches the leaves for one query at a time. Belongs to one thread: its buffers are written by every call.
+
+    Args:
+        packed: the leaves; all rows are in them.
+        rows: ``(n, d)``, what they were packed from.
+        metric: how rows are compared.
+        k: how many neighbours.
+        plan: how wide to search.
+        allowed: which rows may be found.
+    """
+
+    def __init__(self, packed: Packed, rows: Float32, metric: Metric, k: int, plan: Plan, allowed: Allowed) -> None:
+        self._packed, self._rows, self._metric, self._k, self._plan = packed, rows, metric, k, plan
+        self._only, sp = allowed.packed, _raw.swig_ptr
+        dim, width = rows.shape[1], packed.router.dim
+        candidates, nprobe = max(k, plan.candidates), min(plan.nprobe, packed.router.widths[-1])
+        self._query, self._turned = np.empty((1, dim), np.float32), np.empty((1, width), np.float32)
+        self._leaves, self._near = np.empty((1, nprobe), np.int64), np.empty((1, nprobe), np.float32)
+        self._ids, self._by_code = np.empty((1, candidates), np.int64), np.empty((1, candidates), np.float32)
+        self._best, self._values = np.empty((1, k), np.int64), np.empty((1, k), np.float32)
+        self._asked = self._turned if packed.coder is not None else self._query
+        leaves, near, ids, by_code = (sp(each) for each in (self._leaves, self._near, self._ids, self._by_code))
+        self._scan_parameters: dict[int, Any] = {}
+        router, above = packed.router.way(plan.beam)
+        self._route: Callable[[], object] = lambda: router.search_c(1, sp_turned, nprobe, near, leaves, above)
+        sp_turned, zeros = sp(self._asked), np.zeros(nprobe, np.float32)
+        sp_zeros, lists = sp(zeros), packed.lists.index
+        self._held = zeros  # FAISS holds its address only
+        self._scan: Callable[[Any], object] = lambda parameters: lists.search_preassigned_c(
+            1, sp_turned, candidates, leaves, sp_zeros, by_code, ids, False, parameters
+        )
+        compare = _raw.knn_inner_products_by_idx if metric.by_product else _raw.knn_L2sqr_by_idx
+        where = sp(self._query), sp(rows), ids, dim, 1, len(rows), candidates, k, sp(self._values), sp(self._best)
+        self._compare: Callable[[], object] = lambda: compare(*where, candidates)
+
+    def search(self, query: Float32, watch: NoWatch) -> tuple[Int64, Float32] | None:
+        """As `through_leaves` for one query ``(1, d)``; None where fewer than k rows were found."""
+        packed, effort = self._packed, self._plan.effort
+        np.copyto(self._query, query)
+        if packed.coder is not None:
+            np.copyto(self._turned, packed.turned(query))
+        self._route()
+        probes = self._leaves.shape[1]
+        if effort:
+            probes = leaves_for_one(effort, packed.router.squared(self._asked, self._near)[0])
+        watch.lap("route")
+        self._scan(self._probing(probes))
+        watch.lap("scan")
+        self._compare()
+        if self._best[0, -1] < 0:
+            return None
+        watch.probed(packed.nodes, self._leaves[:, :probes])
+        found = in_order(self._best.copy(), self._values, self._metric)
+        watch.lap("exact distances")
+        return found
+
+    def _probing(self, probes: int) -> Any:  # noqa: ANN401 - faiss has no useful types
+        parameters = self._scan_parameters.get(probes)
+        if parameters is None:
+            parameters = self._scan_parameters[probes] = ivf_parameters(probes, self._only)
+        return parameters

@@ -1,0 +1,97 @@
+"""Short codes: turned to the axes that matter, of a length that pays, and stored whole."""
+
+import json
+
+import numpy as np
+import pytest
+from index_cases import build, mixture
+
+from hierindex.errors import CorruptIndexError
+from hierindex.index.codes import Axes, Coder
+from hierindex.index.coding import choose_coder
+from hierindex.index.cost import ScanCost, Work
+from hierindex.index.judged import Judged, Routed, held_out
+from hierindex.index.router import ALL, Router
+from hierindex.vectors import Metric
+
+
+def flat_cloud(n, d, filled, seed=0):
+    """``(n, d)``: rows that fill few dimensions, turned at random, with a little noise in all."""
+    rng = np.random.default_rng(99)
+    turn = np.linalg.qr(rng.normal(size=(d, d)))[0][:filled]
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(n, filled)) @ turn + 0.01 * rng.normal(size=(n, d))).astype(np.float32)
+
+
+@pytest.mark.parametrize("d", [1, 2, 7, 16, 33])
+def test_a_full_turn_keeps_distances_and_products(d):
+    x = mixture(200, d)
+    coder = Axes.of(x, np.arange(200), seed=0).coder(-(-d // 2), seed=0)
+    turned = coder.turned(x)
+    np.testing.assert_allclose(turned @ turned.T, x @ x.T, rtol=1e-3, atol=1e-3)
+    assert coder.width == turned.shape[1] == d + d % 2
+
+
+def test_spread_is_the_same_in_all_parts():
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(4_000, 16)) * 2.0 ** -np.arange(16)).astype(np.float32)
+    parts = Axes.of(x, np.arange(4_000), seed=0).turn(8).reshape(16, 8, 2)
+    spread = np.log2(np.std(np.einsum("nd,dpw->npw", x, parts), axis=0)).sum(axis=1)
+    assert np.ptp(spread) < 0.5  # dealt out one after the other it would be 28
+    assert np.allclose(parts.reshape(16, 16).T @ parts.reshape(16, 16), np.eye(16), atol=1e-5)
+
+
+def test_what_is_turned_does_not_depend_on_the_batch():
+    x = mixture(500, 48)
+    coder = Axes.of(x, np.arange(500), seed=0).coder(12, seed=0)
+    one_by_one = np.concatenate([coder.turned(row[None]) for row in x])
+    np.testing.assert_array_equal(one_by_one, coder.turned(x))
+    np.testing.assert_array_equal(coder.encode(x, at_once=7), coder.encode(x))
+
+
+def chosen(x):
+    snapshot = build(x, flat_below=0, n_leaves=40, leaf_scan="flat")
+    judged = Judged.of(snapshot.table, Metric.L2, held_out(snapshot.live_rows, 200, seed=0))
+    leaf_of = snapshot.nodes.leaf_position[snapshot.leaf]
+    sizes = np.bincount(leaf_of)
+    routed = Routed.of(Router.over(snapshot.nodes, by_product=False), judged.queries, judged, leaf_of, sizes, ALL)
+    return choose_coder(snapshot.table, snapshot.nodes, Metric.L2, judged, routed, seed=0)
+
+
+def test_rows_that_fill_few_dimensions_get_short_codes():
+    few, many = chosen(flat_cloud(4_000, 64, filled=6)), chosen(flat_cloud(4_000, 64, filled=64))
+    assert few.n_parts <= 8
+    assert many.n_parts >= 2 * few.n_parts
+
+
+def test_a_coder_comes_back_from_json():
+    x = mixture(300, 20)
+    coder = Axes.of(x, np.arange(300), seed=0).coder(6, seed=0)
+    again = Coder.from_json(json.loads(json.dumps(coder.to_json())))
+    np.testing.assert_array_equal(again.encode(x), coder.encode(x))
+    plain = Coder(20, np.ones((10, 16, 2), np.float32))  # as stored before rows were turned
+    stored = Coder.from_json(plain.to_json())
+    assert stored.turn is None
+    np.testing.assert_array_equal(stored.turned(x), x)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"turn": "AAAA"}, {"shape": [6, 8, 2]}, {"centroids": "?"}, {"dim": 21}, {"shape": [12, 16]}],
+)
+def test_a_broken_coder_is_refused(broken):
+    x = mixture(300, 20)
+    values = Axes.of(x, np.arange(300), seed=0).coder(6, seed=0).to_json()
+    with pytest.raises(CorruptIndexError, match="stored codebook should"):
+        Coder.from_json(values | broken)
+
+
+@pytest.mark.parametrize("n_parts", [None, 16])
+@pytest.mark.parametrize("more", ["centroids", "nprobe", "lists", "rows", "candidates"])
+def test_more_work_costs_more(n_parts, more):
+    work = Work(100, True, 10, 5.0, 1_000.0, 50)
+    harder = Work(**{**work.__dict__, more: 2 * getattr(work, more)})
+    price = ScanCost(64, n_parts)
+    assert price.in_batch(harder) > price.in_batch(work)
+    assert price.alone(harder) > price.alone(work)
+    assert price.in_batch(work) < price.of_both(work) < price.alone(work)
