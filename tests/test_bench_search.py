@@ -221,6 +221,9 @@ def test_the_page_and_the_readme_show_what_was_measured():
     ):
         assert shown in page
     assert "0.99 asked, 0.9530 measured (**outside**)" in page
+    assert "pictures/search-sift1m.png" in page
+    assert "pictures/search-growth-sift1m.png" in page
+    assert "search-sift1m[" not in page  # a part of a set has no picture
     small = section({"sets": {"bigann10k": result(rows=50)}, "growth": {}})
     assert "| bar |" not in small  # bars are for a million rows
     table = readme_table({"sets": {"sift1m": result(1.1)}})

@@ -60,7 +60,7 @@ def _made(one: dict[str, Any]) -> str:
     facts = one["facts"]
     return (
         f"{facts['made']}; {facts['queries']:,} queries ({facts['asked']}). Local intrinsic dimension "
-        f"{facts['lid']['mean']:.1f} (mean; maximum likelihood, k = 100). Batches on {one['threads']} threads, single "
+        f"{facts['lid']['mean']:.1f} (mean; maximum likelihood, k = 100). Batches on {one['threads']} thread(s), single "
         f"queries on one; {one['rounds']['rounds']} rounds; {one['about']['date']}, commit {one['about']['commit']}, "
         f"{one['about']['machine']['cpu']}."
     )
@@ -175,4 +175,4 @@ def _growth(name: str, one: dict[str, Any]) -> list[str]:
             at = {r["n"]: f"{cost(r):.1f}" for r in one["rows"] if (r["system"], r["mode"]) == (system, mode)}
             cells = "".join(f" {at.get(n, '-')} |" for n in sizes)
             lines.append(f"| {system} | {mode} |{cells} {'-' if b is None else f'{b:.2f}'} |")
-    return [*lines, ""]
+    return [*lines, "", f"![Cost of a query against rows](pictures/search-growth-{name}.png)", ""]
