@@ -123,7 +123,8 @@ def test_the_demo_takes_a_folder_of_whatever_images(photos, tmp_path, capsys):
 
 def test_every_command_shows_an_example(capsys):
     _, out, _ = run(capsys, "--help")
-    for command in ("build", "search", "add", "delete", "info", "tree", "tiers", "bench", "demo"):
+    keeping = ("upsert", "compact", "vacuum", "history")
+    for command in ("build", "search", "add", "delete", *keeping, "info", "tree", "tiers", "bench", "demo"):
         assert command in out
         _, told, _ = run(capsys, command, "--help")
         assert f"hierindex {command} " in told

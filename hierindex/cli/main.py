@@ -11,7 +11,8 @@ import typer
 from hierindex import __version__
 from hierindex.api import BuildConfig, HierIndex
 from hierindex.api.build import ImageOptions, assist
-from hierindex.cli import browse, comparing, demo, inputs
+from hierindex.cli import browse, comparing, demo, inputs, keeping
+from hierindex.cli.arguments import IndexPath, Json
 from hierindex.cli.output import ERR, OUT, say, show_json, table
 from hierindex.errors import HierIndexError
 from hierindex.index.config import IndexConfig
@@ -31,8 +32,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-IndexPath = Annotated[Path, typer.Argument(help="The folder of a saved index.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 Neighbours = Annotated[int, typer.Option("-k", help="How many neighbours.")]
 Recall = Annotated[float, typer.Option(help="Share of the true neighbours to find, on average; 1 is exact.")]
@@ -154,6 +153,7 @@ def add(
 def delete(
     index: IndexPath,
     ids: Annotated[list[str], typer.Argument(help="Ids of the points to remove.")],
+    missing: Annotated[str, typer.Option(help="error, or ignore ids that are not there.")] = "error",
     as_json: Json = False,
 ) -> None:
     """Remove points from a saved index.
@@ -161,11 +161,14 @@ def delete(
     Example: `hierindex delete photos.index old.png`
     """
     opened = HierIndex.open(index)
-    gone = opened.delete(inputs.ids_like(opened.ids, ids))
+    gone = opened.delete(inputs.ids_like(opened.ids, ids), missing=missing)
     if as_json:
         show_json({"deleted": gone, "points": len(opened), "version": opened.version})
     else:
         say(f"deleted {gone:,} points; the index now holds {len(opened):,} (version {opened.version})")
+
+
+keeping.register(app)
 
 
 @app.command()
