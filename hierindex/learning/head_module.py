@@ -36,17 +36,22 @@ class HeadModule(nn.Module):
     @torch.no_grad()
     def start(self, latent: Tensor, generator: torch.Generator) -> None:
         """Set the weights from latents ``(n, d)``: centred, one common scale, principal axes, random hidden layer."""
+        self.centre(latent, generator)
+        self.linear.copy_(principal_axes((latent - self.mean) / self.scale, self.linear.shape[1]))
+
+    @torch.no_grad()
+    def centre(self, latent: Tensor, generator: torch.Generator) -> None:
+        """`start` without the axes, for a head that is going to be aimed."""
         self.mean.copy_(latent.mean(0))
         spread = (latent - self.mean).square().sum(1).mean().sqrt()
         self.scale.fill_(float(spread) if float(spread) > 1e-12 else 1.0)
-        self.linear.copy_(principal_axes((latent - self.mean) / self.scale, self.linear.shape[1]))
         self.w1.copy_(torch.randn(self.w1.shape, generator=generator, device=generator.device))
         self.b1.zero_()
         self.w2.zero_()
 
     @torch.no_grad()
     def aim(self, latent: Tensor, wanted: Tensor) -> None:
-        """Set the outer weights so that latents ``(n, d)`` come as near as they can to places ``(n, p)``.
+        """Set the outer weights, after `centre`, so that latents ``(n, d)`` come as near as they can to places ``(n, p)``.
 
         Ridge regression on u, the hidden layer as it is (random: A. Rahimi and B. Recht, NIPS 2008), and one constant,
         for which the first hidden unit is given up: relu(u @ 0 + 1) = 1.

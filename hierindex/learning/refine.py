@@ -46,8 +46,10 @@ def fit_heads(latent: Tensor, config: LearnConfig, progress: Progress) -> tuple[
         latent = latent[chosen]
     target = Target(latent, config)
     ball = HeadModule(latent.shape[1], config.head.ball_dim, config.head.hidden).to(latent.device)
-    ball.start(latent, generator)
-    if config.head.diffusion is not None:
+    if config.head.diffusion is None:
+        ball.start(latent, generator)
+    else:
+        ball.centre(latent, generator)
         ball.aim(latent, _flattened(target.directions, config.head.ball_dim))
     first = _fit(ball, target, generator, progress)
     disk = _project(ball, latent)
