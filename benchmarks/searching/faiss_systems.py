@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 
 from benchmarks.searching.grids import WIDTHS, list_counts
-from benchmarks.searching.system import Params, System
+from benchmarks.searching.system import Params, System, take
 from benchmarks.searching.truth import by_blocks
 from hierindex.vectors import Float32, Int64
 
@@ -53,7 +53,7 @@ class FaissFlat(_Faiss):
 
     @classmethod
     def build(cls, base: Float32, metric: str, params: Params, threads: int) -> Self:
-        faiss.omp_set_num_threads(threads)
+        take(threads)
         index = (_raw.IndexFlatIP if metric == "cosine" else _raw.IndexFlatL2)(base.shape[1])
         index.add(base)
         return cls(params, index, base)
@@ -62,7 +62,7 @@ class FaissFlat(_Faiss):
         return [[{"blocks": False}], [{"blocks": True}]]
 
     def use(self, setting: Params, threads: int) -> None:
-        faiss.omp_set_num_threads(threads)
+        take(threads)
         self.way = by_blocks if setting["blocks"] else nullcontext
 
     def many(self, queries: Float32, k: int) -> Int64:
@@ -88,7 +88,7 @@ class FaissIVF(_Faiss):
         return [[{"nprobe": nprobe} for nprobe in WIDTHS if nprobe <= self.params["nlist"]]]
 
     def use(self, setting: Params, threads: int) -> None:
-        faiss.omp_set_num_threads(threads)
+        take(threads)
         self.parameters = _raw.SearchParametersIVF(nprobe=setting["nprobe"])
 
 
@@ -125,7 +125,7 @@ class FaissRefine(_FastScan):
         self.refined = _raw.IndexRefine(index, rows)
 
     def use(self, setting: Params, threads: int) -> None:
-        faiss.omp_set_num_threads(threads)
+        take(threads)
         inner = _raw.SearchParametersIVF(nprobe=setting["nprobe"])
         self.parameters = _raw.IndexRefineSearchParameters(k_factor=setting["factor"], base_index_params=inner)
 
@@ -144,7 +144,7 @@ class FaissRerank(_FastScan):
         self.base, self.factor = base, 1
 
     def use(self, setting: Params, threads: int) -> None:
-        faiss.omp_set_num_threads(threads)
+        take(threads)
         self.parameters = _raw.SearchParametersIVF(nprobe=setting["nprobe"])
         self.factor = int(setting["factor"])
 
@@ -173,7 +173,7 @@ class FaissHNSW(_Faiss):
 
     @classmethod
     def build(cls, base: Float32, metric: str, params: Params, threads: int) -> Self:
-        faiss.omp_set_num_threads(threads)
+        take(threads)
         index = _raw.IndexHNSWFlat(base.shape[1], params["M"])
         index.hnsw.efConstruction = params["ef_construction"]
         index.add(base)
@@ -183,12 +183,12 @@ class FaissHNSW(_Faiss):
         return [[{"ef": width} for width in WIDTHS if width >= 10]]
 
     def use(self, setting: Params, threads: int) -> None:
-        faiss.omp_set_num_threads(threads)
+        take(threads)
         self.parameters = _raw.SearchParametersHNSW(efSearch=setting["ef"])
 
 
 def _trained(factory: str, base: Float32, threads: int) -> Any:  # noqa: ANN401
-    faiss.omp_set_num_threads(threads)
+    take(threads)
     index = _raw.index_factory(base.shape[1], factory)
     index.train(base)
     index.add(base)

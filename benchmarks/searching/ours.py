@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import faiss
 import numpy as np
 
-from benchmarks.searching.system import Params, System
+from benchmarks.searching.system import Params, System, take
 from hierindex import HierIndex
 from hierindex.vectors import Float32, Int64
 
@@ -37,7 +36,7 @@ class Ours(System):
 
     @classmethod
     def build(cls, base: Float32, metric: str, params: Params, threads: int) -> Self:
-        faiss.omp_set_num_threads(threads)
+        take(threads)
         return cls(params, HierIndex.from_vectors(base, metric=metric))
 
     def settings(self) -> list[list[Params]]:
@@ -46,7 +45,7 @@ class Ours(System):
         return [[{"recall": recall} for recall in asked]]
 
     def use(self, setting: Params, threads: int) -> None:
-        faiss.omp_set_num_threads(threads)
+        take(threads)
         self.recall = float(setting["recall"])
 
     def many(self, queries: Float32, k: int) -> Int64:
@@ -54,7 +53,7 @@ class Ours(System):
 
     def profile(self, queries: Float32, k: int, recall: float) -> dict[str, Any]:
         """Where the microseconds of single queries go: medians of what `HierIndex.explain` says."""
-        faiss.omp_set_num_threads(1)
+        take(1)
         seen = [self.index.explain(query, k, recall=recall) for query in queries]
         stages = dict.fromkeys(stage for one in seen for stage in one.seconds)
         return {

@@ -6,9 +6,12 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import faiss
+
+from hierindex.errors import need
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["Params", "System", "label"]
+__all__ = ["Params", "System", "label", "take"]
 
 Params = dict[str, Any]  # plain values only: they are printed and kept in the results
 
@@ -82,6 +85,12 @@ class System(ABC):
     def facts(self) -> dict[str, Any]:
         """What else there is to say of this index."""
         return {}
+
+
+def take(threads: int) -> None:
+    """FAISS, and the matrix products of NumPy and FAISS, take so many threads from now on."""
+    need("threadpoolctl", "bench").threadpool_limits(threads)
+    faiss.omp_set_num_threads(threads)
 
 
 def label(params: Params) -> str:

@@ -61,8 +61,8 @@ def _made(one: dict[str, Any]) -> str:
     return (
         f"{facts['made']}; {facts['queries']:,} queries ({facts['asked']}). Local intrinsic dimension "
         f"{facts['lid']['mean']:.1f} (mean; maximum likelihood, k = 100). Batches on {one['threads']} thread(s), "
-        f"single queries on one; {one['rounds']['rounds']} rounds; {one['about']['date']}, commit {one['about']['commit']}, "
-        f"{one['about']['machine']['cpu']}."
+        f"single queries on one; {one['rounds']['rounds']} rounds; {one['about']['date']}, commit "
+        f"{one['about']['commit']}, {one['about']['machine']['cpu']}."
     )
 
 
