@@ -157,7 +157,7 @@ def _ward(x: NDArray[np.float32]) -> Tree:
 
 
 def _through_leaves(index: HierIndex, queries: Pixels) -> None:
-    """What the tree's own route finds, leaf by leaf: the road that sets above 20,000 points take."""
+    """What the tree's own route finds, leaf by leaf: the road that larger sets take."""
     exact = index.search(queries, k=10, recall=1.0)
     rows = []
     for nprobe in (1, 2, 4, 8, 16):

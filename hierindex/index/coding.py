@@ -23,7 +23,7 @@ from hierindex.vectors import Float32, Int64, Metric
 __all__ = ["choose_coder"]
 
 _PARTS = (4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 96, 128)
-_ROWS = 131_072
+_ROWS = 65_536
 _QUERIES = 256
 _K = 10
 _DEEP = 1_024

@@ -51,7 +51,8 @@ class IndexConfig:
     """What the index room may be told; the defaults suit most sets.
 
     Attributes:
-        flat_below: up to so many live rows every search scans them all, so that small sets lose nothing.
+        flat_below: up to so many live rows every search scans them all: finding a way would cost as much, and nothing
+            is lost. With 0 a small set is laid out as a large one is.
         n_leaves: how many leaves to cut; None takes the square root of the number of rows, rounded.
         leaf_scan: how leaves are scanned, see `LeafScan`.
         split_factor: a leaf above so many times the wanted size (rows / leaves) splits when rows arrive in it.
@@ -66,7 +67,7 @@ class IndexConfig:
         64
     """
 
-    flat_below: int = 20_000
+    flat_below: int = 4_000
     n_leaves: int | None = None
     leaf_scan: LeafScan = LeafScan.AUTO
     split_factor: float = 4.0

@@ -7,8 +7,9 @@ parameters. The steps are those of `through_leaves`, and so are the answers.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import faiss
 import numpy as np
@@ -21,9 +22,10 @@ from hierindex.index.packed import Packed
 from hierindex.index.search import Allowed, Plan
 from hierindex.vectors import Float32, Int64, Metric
 
-__all__ = ["OneQuery"]
+__all__ = ["ByThread", "OneQuery", "OneScan"]
 
 _raw: Any = faiss
+_MOST_KEPT = 64
 
 
 class OneQuery:
@@ -88,3 +90,55 @@ class OneQuery:
         if parameters is None:
             parameters = self._scan_parameters[probes] = ivf_parameters(probes, self._only)
         return parameters
+
+
+class OneScan:
+    """Compares one query with all rows. Belongs to one thread.
+
+    Args:
+        rows: ``(n, d)``, all of which may be found.
+        metric: how rows are compared.
+        k: how many neighbours, at most n.
+    """
+
+    def __init__(self, rows: Float32, metric: Metric, k: int) -> None:
+        (n, dim), sp = rows.shape, _raw.swig_ptr
+        self._rows, self._metric = rows, metric
+        self._query, self._values = np.empty((1, dim), np.float32), np.empty((1, k), np.float32)
+        self._ids, self._best = np.empty((1, k), np.int64), np.empty((1, k), np.int64)
+        query, values, ids = sp(self._query), sp(self._values), sp(self._ids)
+        best, all_rows = sp(self._best), sp(rows)
+        scan, compare = (
+            (_raw.knn_inner_product, _raw.knn_inner_products_by_idx)
+            if metric.by_product
+            else (_raw.knn_L2sqr, _raw.knn_L2sqr_by_idx)
+        )
+        self._scan: Callable[[], object] = lambda: scan(query, all_rows, dim, 1, n, k, values, ids)
+        self._compare: Callable[[], object] = lambda: compare(query, all_rows, ids, dim, 1, n, k, k, values, best, k)
+
+    def search(self, query: Float32, watch: NoWatch) -> tuple[Int64, Float32]:
+        """As `exactly` for one query ``(1, d)``."""
+        np.copyto(self._query, query)
+        self._scan()
+        self._compare()
+        found = in_order(self._best.copy(), self._values, self._metric)
+        watch.lap("exact scan")
+        return found
+
+
+Searcher: TypeAlias = OneQuery | OneScan
+
+
+class ByThread(threading.local):
+    """For each thread, what it has searched single queries with so far."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, Plan | None], Searcher | None] = {}
+
+    def of(self, k: int, plan: Plan | None, made: Callable[[int, Plan | None], Searcher | None]) -> Searcher | None:
+        """The searcher for these, ``made`` where there is none yet."""
+        if (k, plan) not in self._known:
+            if len(self._known) >= _MOST_KEPT:
+                self._known.clear()
+            self._known[k, plan] = made(k, plan)
+        return self._known[k, plan]

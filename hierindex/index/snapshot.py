@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,7 +20,7 @@ from hierindex.index.nodes import Nodes
 from hierindex.index.packed import Packed, pack
 from hierindex.index.points import OperatingPoints
 from hierindex.index.search import Allowed, Plan, allow, exactly, leaves_of, through_leaves
-from hierindex.index.single import OneQuery
+from hierindex.index.single import ByThread, OneQuery, OneScan
 from hierindex.index.tables import Table
 from hierindex.index.threads import omp_threads
 from hierindex.vectors import Float32, Int64, Metric
@@ -29,13 +28,6 @@ from hierindex.vectors import Float32, Int64, Metric
 __all__ = ["Snapshot"]
 
 _BRUTE_BELOW = 0.02  # a smaller share of matching rows is compared whole
-
-
-class _Searchers(threading.local):
-    """For each thread, what searches one query with each plan that it has used."""
-
-    def __init__(self) -> None:
-        self.by_plan: dict[tuple[int, Plan], OneQuery] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,16 +167,18 @@ class Snapshot:
             return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
         share = allowed.count / len(self)
         with omp_threads(1 if len(queries) == 1 else self.config.num_threads):
+            if len(queries) == 1 and allowed is self._live:
+                one = self._searchers.of(k, plan, self._prepared)
+                found = None if one is None else one.search(queries, watch)
+                if found is not None:
+                    if plan is None:
+                        watch.compared(self.nodes, self.leaf, found[0])
+                    return found
             if plan is None or share < _BRUTE_BELOW:
                 found = exactly(queries, self.rows, k, self.metric, allowed)
                 watch.compared(self.nodes, self.leaf, found[0])
                 watch.lap("exact scan")
                 return found
-            whole = self.packed is not None and self.packed.base == len(self.table)
-            if len(queries) == 1 and allowed is self._live and whole:
-                one = self._one_query(k, plan).search(queries, watch)
-                if one is not None:
-                    return one
             where = self._lists, plan.widened(share), allowed
             return through_leaves(queries, self.rows, k, self.metric, where, watch)
 
@@ -214,16 +208,17 @@ class Snapshot:
             raise InputError(f"mask should be bool ({len(self.table)},); found {mask.dtype} {mask.shape}")
         return allow(mask & self.ids.alive, self._base)
 
-    def _one_query(self, k: int, plan: Plan) -> OneQuery:
-        """What searches one query with this plan in the calling thread."""
-        known = self._searchers.by_plan
-        if (k, plan) not in known:
-            known[k, plan] = OneQuery(self._lists, self.rows, self.metric, k, plan, self._live)
-        return known[k, plan]
+    def _prepared(self, k: int, plan: Plan | None) -> OneQuery | OneScan | None:
+        """What searches one query among all live rows in one thread; None where late or removed rows are in the way."""
+        if plan is None:
+            return None if self._live.mask is not None or k > len(self) else OneScan(self.rows, self.metric, k)
+        if self.packed is None or self.packed.base < len(self.table):
+            return None
+        return OneQuery(self.packed, self.rows, self.metric, k, plan, self._live)
 
     @cached_property
-    def _searchers(self) -> _Searchers:
-        return _Searchers()
+    def _searchers(self) -> ByThread:
+        return ByThread()
 
     @cached_property
     def _live(self) -> Allowed:

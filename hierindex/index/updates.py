@@ -61,7 +61,7 @@ def build(
         metric: how rows are compared.
         payload: a table of n rows.
         tree: the decode of all points where the caller has it already; looked at only for a set small enough to be
-            decoded whole (``config.flat_below``).
+            decoded whole (10,000 points, or ``config.flat_below`` where that is more).
 
     Raises:
         EmptyInputError: no rows. InputError: lengths that do not fit together.
@@ -69,7 +69,7 @@ def build(
     new = _checked(NewRows(rows, ids, points, payload))
     n = len(rows)
     held = held_out(np.arange(n, dtype=np.int64), config.tune_queries, config.seed)
-    if n <= config.flat_below and (tree is not None or decode.on_circle or n <= EXACT_LIMIT):
+    if _decoded_whole(n, config, tree is not None or decode.on_circle):
         whole = tree if tree is not None else decode_points(points, decode)
         if whole.n != n:
             raise InputError(f"tree should be over the {n} rows; found one over {whole.n}")
@@ -79,6 +79,11 @@ def build(
     table, nodes = split_leaves(Table.of(new, leaf, leaf), nodes, decode, config, nodes.leaves.tolist())
     table = replace(table, home=table.leaf)  # nothing is stored yet: rows are put where they are
     return _maintained(Snapshot(table, nodes, metric, config, decode))
+
+
+def _decoded_whole(n: int, config: IndexConfig, cheap: bool) -> bool:
+    """Whether the leaves are subtrees of a tree over all n points; beyond the exact linkages only where it is cheap."""
+    return config.flat_below > 0 and (n <= EXACT_LIMIT or (n <= config.flat_below and cheap))
 
 
 def add(snapshot: Snapshot, rows: Float32, ids: Ids, points: Float32, payload: pa.Table | None = None) -> Snapshot:
