@@ -79,9 +79,7 @@ def test_death_at_any_sync_of_a_commit(tmp_path: Path, monkeypatch: pytest.Monke
             _change(tmp_path / "i")
 
     died = _deaths(monkeypatch, work, check)
-    assert (
-        died == 3 * 2 + 2 + 1
-    )  # two parts and a tree with their folders; the index, its parent; the log, once it is out
+    assert died == 3 * 2 + 1  # two parts and a tree with their folders; the log, once it is out
     assert versions == sorted(versions)
     assert versions[-1] == 1
 

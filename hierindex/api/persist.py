@@ -91,7 +91,7 @@ def view_of(contents: Contents, module: nn.Module | None = None, store: Store | 
         metric, config, state = Metric.parse(about["metric"]), IndexConfig.from_json(about["config"]), about["state"]
     except (KeyError, InputError) as error:
         raise CorruptIndexError(f"the stored tree's description is damaged: {error!r}") from error
-    ideal = Later(len(points), lambda: model.points(points.rows))  # no search looks at it
+    ideal = Later(len(points), lambda rows: model.points(points.rows[rows]))  # no search looks at it
     stored = Stored(points.rows, points.ids, ideal, points.payload)
     snapshot = updates.load(
         stored,

@@ -44,8 +44,19 @@ class Column:
 
     @classmethod
     def taking(cls, array: NDArray[Any]) -> Self:
-        """A column of ``array`` ``(n, ...)`` itself, which nobody else may write to from now on."""
-        return cls(_Buffer(np.ascontiguousarray(array), len(array)), len(array))
+        """A column of ``array`` ``(n, ...)`` itself, which nobody else may write to from now on.
+
+        Where that is the beginning of a longer array, the room behind it is taken too.
+        """
+        whole, array = array.base, np.ascontiguousarray(array)
+        if (
+            whole is not None
+            and whole.flags.c_contiguous
+            and (whole.shape[1:], whole.dtype) == (array.shape[1:], array.dtype)
+            and whole.ctypes.data == array.ctypes.data
+        ):
+            return cls(_Buffer(whole, len(array)), len(array))
+        return cls(_Buffer(array, len(array)), len(array))
 
     def __len__(self) -> int:
         """N."""

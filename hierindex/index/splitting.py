@@ -91,7 +91,7 @@ def _grow(
         if counts[node] <= config.split_factor * wanted:
             continue
         members = live[leaf == node]
-        rows, points = table.rows.values[members], table.points.values[members]
+        rows, points = table.rows.values[members], table.points_of(members)
         below = _subtree(rows, points, -(-len(members) // wanted), kind, config.seed)
         if below is not None:
             nodes = _hung(nodes, node, below)

@@ -101,6 +101,10 @@ class Table:
             filling=_sum(self.filling, np.bincount(leaf)),
         )
 
+    def points_of(self, rows: Int64) -> Float32:
+        """``(len(rows), p)``: what the head makes of some rows."""
+        return self.points.take(rows) if isinstance(self.points, Later) else np.asarray(self.points.values[rows])
+
     def moved(self, leaf: Int64) -> Table:
         """The table with its rows in other leaves ``(n,)``."""
         return replace(self, leaf=Column.of(leaf), filling=np.bincount(leaf))
@@ -133,7 +137,7 @@ class Table:
         """The table of the rows that are there, numbered anew in the same order."""
         live = self.ids.live_rows
         payload = None if self.payload is None else self.payload.take(pa.array(live)).combine_chunks()
-        new = NewRows(self.rows.values[live], self.ids.values[live], self.points.values[live], payload)
+        new = NewRows(self.rows.values[live], self.ids.values[live], self.points_of(live), payload)
         return Table.of(new, self.home.values[live], self.leaf.values[live], self.seq.values[live])
 
 

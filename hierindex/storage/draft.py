@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from hierindex.errors import ConflictError
 from hierindex.storage.files import Place, make_folder, remove, saving, sync_folder
+from hierindex.storage.history import LOG
 from hierindex.storage.model_file import ModelFile, model_path, write_model
 from hierindex.storage.parts import Part, write_parts
 from hierindex.storage.tree_file import TreeFile, tree_path, write_tree
@@ -25,6 +26,7 @@ class Draft:
     def __init__(self, path: Place) -> None:
         self._path = path
         self._written: list[Place] = []
+        self._new = isinstance(path, Path) and not (path / POINTS / LOG).exists()
         self._handed_over = False
 
     def tree(self, tree: TreeFile) -> int:
@@ -51,7 +53,7 @@ class Draft:
 
     def hand_over(self) -> None:
         """All is written: from here on the commit decides, and only a conflict takes the files back."""
-        if isinstance(self._path, Path):
+        if isinstance(self._path, Path) and self._new:
             for folder in (self._path, self._path.absolute().parent):  # new names of folders
                 sync_folder(folder)
         self._handed_over = True

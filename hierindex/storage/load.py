@@ -24,8 +24,9 @@ def load_points(folder: Place, parts: list[Part], schema: pa.Schema, n_nodes: in
             twice, or a leaf is no node.
     """
     parts = sorted(parts, key=lambda part: part.low.get("seq", 0))  # then nothing has to be moved afterwards
-    with reading(folder):
-        rows = np.empty((sum(part.rows for part in parts), dim), np.float32)
+    n = sum(part.rows for part in parts)
+    with reading(folder):  # with room behind, in which an index grows; it takes no memory before it is written to
+        rows = np.empty((n + n // 8, dim), np.float32)[:n]
     tables = [_read(part, schema, rows, at) for part, at in zip(parts, _starts(parts), strict=True)]
     with reading(folder):
         table = pa.concat_tables([schema.empty_table().drop_columns("vector"), *tables])
