@@ -14,7 +14,7 @@ import numpy as np
 from hierindex.errors import CorruptIndexError
 from hierindex.vectors import Float32
 
-__all__ = ["Head", "unit"]
+__all__ = ["AnchorHead", "AnyHead", "Head", "head_of", "unit"]
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,95 @@ class Head:
         Raises:
             CorruptIndexError: a weight is missing, or the shapes do not fit together.
         """
-        names = [field.name for field in fields(cls)]
-        missing = [name for name in names if name not in arrays]
-        if missing:
-            raise CorruptIndexError(f"the head should have the weights {names}; missing: {missing}")
-        head = cls(**{name: np.ascontiguousarray(arrays[name], dtype=np.float32) for name in names})
+        head = cls(**_named(cls, arrays))
         (d,), (h,), p = head.mean.shape, head.b1.shape, head.linear.shape[-1]
-        wanted = {"mean": (d,), "scale": (d,), "linear": (d, p), "w1": (d, h), "b1": (h,), "w2": (h, p)}
-        for name, shape in wanted.items():
-            if getattr(head, name).shape != shape:
-                raise CorruptIndexError(f"head weight {name!r} should be {shape}; found {getattr(head, name).shape}")
+        _fit_together(head, {"mean": (d,), "scale": (d,), "linear": (d, p), "w1": (d, h), "b1": (h,), "w2": (h, p)})
         return head
+
+
+@dataclass(frozen=True)
+class AnchorHead:
+    """The mean of the places of anchors, each weighted by how near it is, normalised to the unit sphere.
+
+    With u = unit(z - mean), the point is unit(softmax(u . anchors / temperature) @ places): kernel regression (E.
+    Nadaraya and G. Watson, 1964) with the cosine's exponential. It keeps what bends too much for a `Head`, and takes
+    time with the number of anchors.
+
+    Attributes:
+        mean: ``(d,)``, centre of the latent vectors.
+        anchors: ``(m, d)``, rows of length 1.
+        places: ``(m, p)``.
+        temperature: ``(1,)``, above 0; the lower, the fewer anchors a point is placed by.
+    """
+
+    mean: Float32
+    anchors: Float32
+    places: Float32
+    temperature: Float32
+
+    @property
+    def dim(self) -> int:
+        """p, the dimension of the ball."""
+        return int(self.places.shape[1])
+
+    def __call__(self, z: Float32, *, rows_at_once: int = 4_096) -> Float32:
+        """Points ``(n, p)`` of length 1 for prepared latent vectors ``(n, d)``."""
+        out = np.empty((len(z), self.dim), np.float32)
+        for start in range(0, len(z), rows_at_once):
+            out[start : start + rows_at_once] = self.shares(z[start : start + rows_at_once]) @ self.places
+        return unit(out)
+
+    def shares(self, z: Float32) -> Float32:
+        """How much each anchor counts for each vector ``(n, m)``: rows that sum to 1."""
+        shares = unit(z - self.mean) @ self.anchors.T
+        shares -= shares.max(axis=1, keepdims=True)
+        np.exp(shares / self.temperature, out=shares)
+        shares /= shares.sum(axis=1, keepdims=True)
+        return shares
+
+    def arrays(self) -> dict[str, Float32]:
+        """The weights by name, for safetensors."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Float32]) -> Self:
+        """The head of these weights.
+
+        Raises:
+            CorruptIndexError: a weight is missing, the shapes do not fit together, or the temperature is not above 0.
+        """
+        head = cls(**_named(cls, arrays))
+        (d,), (m,), p = head.mean.shape, head.anchors.shape[:1], head.places.shape[-1]
+        _fit_together(head, {"mean": (d,), "anchors": (m, d), "places": (m, p), "temperature": (1,)})
+        if not head.temperature[0] > 0:
+            raise CorruptIndexError(f"the head's temperature should be above 0; found {head.temperature[0]}")
+        return head
+
+
+AnyHead = Head | AnchorHead
+
+
+def head_of(arrays: Mapping[str, Float32]) -> AnyHead:
+    """The head of these weights, of either kind.
+
+    Raises:
+        CorruptIndexError: they are no head's.
+    """
+    return AnchorHead.from_arrays(arrays) if "anchors" in arrays else Head.from_arrays(arrays)
+
+
+def _named(kind: type[Head] | type[AnchorHead], arrays: Mapping[str, Float32]) -> dict[str, Float32]:
+    names = [field.name for field in fields(kind)]
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise CorruptIndexError(f"the head should have the weights {names}; missing: {missing}")
+    return {name: np.ascontiguousarray(arrays[name], dtype=np.float32) for name in names}
+
+
+def _fit_together(head: AnyHead, wanted: Mapping[str, tuple[int, ...]]) -> None:
+    for name, shape in wanted.items():
+        if getattr(head, name).shape != shape:
+            raise CorruptIndexError(f"head weight {name!r} should be {shape}; found {getattr(head, name).shape}")
 
 
 def unit(x: Float32) -> Float32:

@@ -150,10 +150,10 @@ def _laid_out(
 ) -> View:
     timed.stage("choose the tree", 1)
     rows: Float32 = learned.latent
-    choice = choose_tree(rows, learned.head, learned.disk, seed=config.learn.seed)
+    choice = choose_tree(rows, learned.head, learned.disk, learned.walk, seed=config.learn.seed)
     timed.step()
     model = Model(
-        head=learned.head,
+        head=learned.walk if choice.on_walk and learned.walk is not None else learned.head,
         disk=learned.disk,
         on_disk=choice.on_disk,
         decode=choice.decode,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hierindex.decode import Decode
 from hierindex.errors import CorruptIndexError
-from hierindex.head import Head
+from hierindex.head import AnyHead, Head, head_of
 from hierindex.learning.learned import EncoderFile
 from hierindex.storage import ModelFile
 from hierindex.vectors import Float32
@@ -23,14 +23,14 @@ class Model:
     """The learned part of an index.
 
     Attributes:
-        head: the head on p > 2 dimensions. disk: the head on the Poincare disk (p = 2).
+        head: the head on p > 2 dimensions, of either kind. disk: the head on the Poincare disk (p = 2).
         on_disk: whether the tree is decoded from ``disk`` (chosen without labels), not from ``head``.
         decode: how points on the ball become a tree.
         encoder: the encoder's file, or None for an index of ready vectors.
         about: JSON: scores of the choice, training history, configuration, skipped images.
     """
 
-    head: Head
+    head: AnyHead
     disk: Head
     on_disk: bool
     decode: Decode
@@ -66,7 +66,7 @@ class Model:
         try:
             encoder = spec["encoder"]
             return cls(
-                head=Head.from_arrays(_part(file.arrays, "head")),
+                head=head_of(_part(file.arrays, "head")),
                 disk=Head.from_arrays(_part(file.arrays, "disk")),
                 on_disk=bool(spec["on_disk"]),
                 decode=Decode(spec["decode"]),

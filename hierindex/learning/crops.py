@@ -72,7 +72,9 @@ class Crops:
         """
         b = len(images)
         total: Tensor | None = None
-        for places in self._frames().to(images.device).split(max(1, _AT_ONCE // b)):
+        frames, at_once = self._frames().to(images.device), max(1, _AT_ONCE // b)
+        for start in range(0, self.count, at_once):
+            places = frames[start : start + at_once]
             each = images.repeat_interleave(len(places), 0)  # all crops of the first image come first
             seen = resample(each, places.repeat(b, 1, 1), self.size)
             found = normalize(net(seen.contiguous(memory_format=torch.channels_last)).float(), dim=1)

@@ -132,7 +132,7 @@ def learn_vectors(rows: Float32, config: LearnConfig, progress: Progress) -> Lea
         raise EmptyInputError(f"learning should have at least 2 vectors; found {len(rows)}; add more")
     latent = torch.from_numpy(np.array(rows, dtype=np.float32)).to(pick_device(config.device))
     learned = _finish(latent, config, progress, (), None)
-    return Learned(rows, learned.head, learned.disk, None, learned.history)
+    return Learned(rows, learned.head, learned.disk, None, learned.history, learned.walk)
 
 
 def _encoder(source: ImageRows, config: LearnConfig, device: torch.device, module: nn.Module | None) -> Encoder:
@@ -194,7 +194,8 @@ def _finish(
     file: EncoderFile | None,
     team: Team | None = None,
 ) -> Learned:
-    heads, fits = fit_heads(latent, config, progress)
+    heads, fits, walk = fit_heads(latent, config, progress)
     (team or Team()).follow(*heads)
     ball, disk = (head.to_head() for head in heads)
-    return Learned(latent.cpu().numpy(), ball, disk, file, History(epochs, tuple(fits)))
+    walk = walk if len(latent) <= config.head.sample else None
+    return Learned(latent.cpu().numpy(), ball, disk, file, History(epochs, tuple(fits)), walk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hierindex.head import Head
+from hierindex.head import AnchorHead, Head
 from hierindex.learning.encoder_file import EncoderFile
 from hierindex.learning.history import History
 from hierindex.vectors import Float32
@@ -22,6 +22,8 @@ class Learned:
         disk: from latent to the disk (2 dimensions).
         encoder: from images to latent; None where vectors were given.
         history: what happened on the way.
+        walk: from latent to that ball too, by the walks of the rows that are near; None without diffusion, or where
+            there are more rows than ``config.head.sample``: it takes time with the number of its anchors.
     """
 
     latent: Float32
@@ -29,3 +31,4 @@ class Learned:
     disk: Head
     encoder: EncoderFile | None
     history: History
+    walk: AnchorHead | None = None

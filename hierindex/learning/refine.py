@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from hierindex.errors import InputError
+from hierindex.head import AnchorHead
+from hierindex.learning.anchors import anchor_head
 from hierindex.learning.config import LearnConfig
 from hierindex.learning.diffusion import diffusion_map
 from hierindex.learning.head_module import HeadModule, principal_axes
@@ -22,11 +24,14 @@ from hierindex.progress import Progress
 __all__ = ["Target", "check_finite", "fit_heads", "pair_weights"]
 
 _WIDTH = 24  # diffusion coordinates
+_HINT = 0.25  # length of a latent beside its walk
 _TABLE = 10_000  # rows: 400 MB of similarities, looked up instead of computed at every step
 
 
-def fit_heads(latent: Tensor, config: LearnConfig, progress: Progress) -> tuple[list[HeadModule], list[HeadFit]]:
-    """Fit the head of the tree and the head of the disk.
+def fit_heads(
+    latent: Tensor, config: LearnConfig, progress: Progress
+) -> tuple[list[HeadModule], list[HeadFit], AnchorHead | None]:
+    """Fit the head of the tree and the head of the disk, and lay out the head of the walks.
 
     The head of the tree starts aimed at what says what is alike (see `Target`), on its principal axes, or, without
     diffusion, at the principal axes of the latents. The disk starts as the two principal axes of the tree's points:
@@ -38,7 +43,8 @@ def fit_heads(latent: Tensor, config: LearnConfig, progress: Progress) -> tuple[
         progress: told of two stages.
 
     Returns:
-        Heads to ``ball_dim`` and to 2 dimensions, and how the fits went.
+        Heads to ``ball_dim`` and to 2 dimensions, how the fits went, and the head to ``ball_dim`` dimensions that
+        places rows where their walks end, which no loss has shaped (None without diffusion).
     """
     generator = torch.Generator(latent.device).manual_seed(config.seed)
     if len(latent) > config.head.sample:
@@ -54,7 +60,8 @@ def fit_heads(latent: Tensor, config: LearnConfig, progress: Progress) -> tuple[
     first = _fit(ball, target, generator, progress)
     disk = _project(ball, latent)
     second = _fit(disk, target, generator, progress)
-    return [ball, disk], [first, second]
+    walk = None if target.walks is None else anchor_head(latent, target.places(config.head.ball_dim), generator)
+    return [ball, disk], [first, second], walk
 
 
 class Target:
@@ -67,19 +74,26 @@ class Target:
     Attributes:
         directions: unit rows ``(n, m)`` whose cosines say what is alike: the centred latents, beside them the diffusion
             coordinates of their neighbour graph (see `HeadConfig.diffusion`).
+        walks: the diffusion coordinates alone, unit rows ``(n, 24)``; None without diffusion.
     """
 
     def __init__(self, latent: Tensor, config: LearnConfig) -> None:
         self.latent, self.config = latent, config
         self.directions = centred(latent)
         self._near = nearest(self.directions, near_count(len(latent), config.training.neighbours))
+        self.walks: Tensor | None = None
         if config.head.diffusion is not None:
             # where the graph falls apart, walks say nothing of how its parts lie: the cosine is the mean of the two
-            walks = diffusion_map(self._near, _WIDTH, config.head.diffusion)
-            self.directions = torch.cat([walks, self.directions], dim=1) / math.sqrt(2)
+            self.walks = diffusion_map(self._near, _WIDTH, config.head.diffusion)
+            self.directions = torch.cat([self.walks, self.directions], dim=1) / math.sqrt(2)
         self._pairs: Tensor | None = None
         if len(latent) <= _TABLE:  # small sets look their similarities up
             self._pairs = similarity(self.directions @ self.directions.T, config.head.similarity)
+
+    def places(self, dims: int) -> Tensor:
+        """Where the walks end, ``(n, dims)``; a little of the latents says how parts lie that no walk joins."""
+        assert self.walks is not None  # noqa: S101 - for mypy; asked for with diffusion only
+        return _flattened(torch.cat([self.walks, _HINT * centred(self.latent)], dim=1), dims)
 
     def triplets(self, count: int, generator: torch.Generator) -> Tensor:
         """Triplets ``(t, 3)`` from the whole set."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from hierindex.decode import Decode, decode
 from hierindex.errors import InputError
-from hierindex.head import Head
+from hierindex.head import AnchorHead, AnyHead, Head
 from hierindex.learning.jsonable import to_json
 from hierindex.metrics import dasgupta_cost
 from hierindex.tree import Tree
@@ -25,7 +25,7 @@ from hierindex.vectors import Float32, Int64
 
 __all__ = ["Candidate", "Choice", "Rule", "Score", "choose_among", "choose_tree", "modularity", "neighbour_purity"]
 
-_BALL, _DISK = "ball", "disk"
+_BALL, _DISK, _WALK = "ball", "disk", "walk"
 _NEAR_EQUAL = 0.01
 _NEIGHBOURS = 10
 
@@ -59,7 +59,7 @@ class Candidate:
     """
 
     name: str
-    head: Head
+    head: AnyHead
     decode: Decode
 
 
@@ -97,14 +97,21 @@ class Choice:
         """Whether `choose_tree` took the head to the disk."""
         return self.name == _DISK
 
+    @property
+    def on_walk(self) -> bool:
+        """Whether `choose_tree` took the head of the walks."""
+        return self.name == _WALK
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         values: dict[str, Any] = to_json(self)
         return values
 
 
-def choose_tree(latent: Float32, head: Head, disk: Head, *, seed: int = 0, sample: int = 4_000) -> Choice:
-    """Choose between Ward on the ball, Ward on the circle and single linkage on the circle, by `Rule.CUTS`.
+def choose_tree(
+    latent: Float32, head: Head, disk: Head, walk: AnchorHead | None = None, *, seed: int = 0, sample: int = 4_000
+) -> Choice:
+    """Choose between Ward on the ball, by either head, and Ward or single linkage on the circle, by `Rule.CUTS`.
 
     An index is built on a cut. Average linkage is not among them: its cuts leave stragglers alone.
 
@@ -112,6 +119,7 @@ def choose_tree(latent: Float32, head: Head, disk: Head, *, seed: int = 0, sampl
         latent: ``(n, d)`` float32 as the index holds them.
         head: the learned head to the ball.
         disk: the learned head to the disk.
+        walk: the head of the walks, where there is one (`Learned.walk`).
         seed: of the sample.
         sample: so many rows are looked at, at most.
     """
@@ -120,6 +128,7 @@ def choose_tree(latent: Float32, head: Head, disk: Head, *, seed: int = 0, sampl
         Candidate(_DISK, disk, Decode.CIRCLE_WARD),
         Candidate(_DISK, disk, Decode.CIRCLE_SINGLE),
     ]
+    candidates += [] if walk is None else [Candidate(_WALK, walk, Decode.WARD)]
     return choose_among(latent, candidates, Rule.CUTS, seed=seed, sample=sample)
 
 
