@@ -10,34 +10,36 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from benchmarks.cifar100_figure import draw
 from benchmarks.cifar100_train import ABLATION, train_images
-from benchmarks.common import about, shared_data, write
+from benchmarks.common import RESULTS, about, shared_data, write
 from benchmarks.flat_logits import kmeans_logits
 from benchmarks.judging import feature_scores, mean_ahp, tree_scores
 from benchmarks.rivals import bisecting_kmeans, linkages
 from hierindex.decode import Decode, decode, l2h_points
 from hierindex.learning import Encoder, HeadConfig, LearnConfig, choose_tree, learn_vectors, load_encoder
+from hierindex.learning.crops import Crops
 from hierindex.learning.diffusion import diffusion_map
 from hierindex.learning.neighbours import nearest
-from hierindex.learning.sources import open_images
+from hierindex.learning.sources import MemoryImages, open_images
 from hierindex.learning.tree_loss import centred
 from hierindex.metrics import knn_accuracy, random_tree
 from hierindex.progress import Silent
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Int64
 
+ENCODERS = ("ssl", "joint", "longer")
 Labels = tuple[Int64, Int64]
-UInt8 = NDArray[np.uint8]
+_WALKS_OF_TEST = "diffusion of the test set + Ward"
 
 
 def main() -> None:
@@ -48,6 +50,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="fits of the heads")
     parser.add_argument("--images", type=int, default=10_000, help="test images that are looked at")
     parser.add_argument("--note", default=None, help="what the page should say of this run")
+    parser.add_argument("--only", choices=ENCODERS, help="measure this encoder, leave it in DIR for the run of all")
+    parser.add_argument("--keep-ablation", action="store_true", help="take the ablation from the last results")
     args = parser.parse_args()
     test = shared_data("cifar100", "test.parquet")
     pixels = open_images(test).read(np.arange(args.images))
@@ -55,35 +59,71 @@ def main() -> None:
         labels_of([test], args.images),
         labels_of([shared_data("cifar100", f"train-{i}.parquet") for i in range(3)]),
     )
-    trained = train_images(50_000)
+    data = Data(train_images(50_000), MemoryImages(pixels, np.arange(len(pixels))), known, labels)
     result = about(__file__, seed=0, data="cifar100: learned from train, measured on test")
     result |= {"sample": args.sample, "seeds": args.seeds, "encoders": {}}
-    for name in ("ssl", "joint", "longer"):
-        encoder, facts = loaded(args.work / name)
-        base = encoder.encode(trained.read(np.arange(len(trained))))
-        latent = encoder.encode(pixels)
-        result["encoders"][name] = {
-            "training": facts,
-            "features": feature_scores(base, known, latent, labels)
-            | {"mahp_250": mean_ahp(latent, labels[1], superclasses(labels))},
-            "trees": rivals(latent, labels) | learned(base[: args.sample], latent, labels, args.seeds),
-        }
-        if name == "longer":
-            result["figure4"] = draw(pixels, latent, labels, names_of(test))
+    for name in ENCODERS if args.only is None else [args.only]:
+        part = args.work / f"measured-{name}-{args.sample}-{args.seeds}-{args.images}.json"
+        if not part.exists():
+            part.write_text(json.dumps(measured(args.work, name, data, args.sample, args.seeds)))
+        result["encoders"][name] = json.loads(part.read_text())
+    if args.only is not None:
+        return
+    latent = encoded(loaded(args.work / "longer")[0], data.asked, args.work / "longer.crops.test.npy")
+    result["figure4"] = draw(pixels, latent, labels, names_of(test))
     result["random"] = {
         "tree": tree_scores(random_tree(len(pixels), np.random.default_rng(0)), latent, *labels),
         "mahp": chance_ahp(labels),
     }
     if args.note:
         result["note"] = args.note
-    result["ablation"] = ablation(args.work, trained.read(np.arange(10_000)), known, pixels, labels)
+    if args.keep_ablation:
+        last = json.loads((RESULTS / "cifar100.json").read_text())
+        result["ablation"], result["ablation_of"] = last["ablation"], last.get("ablation_of", last["date"])
+    else:
+        result["ablation"] = ablation(args.work, data)
     write("cifar100", result)
 
 
+@dataclass(frozen=True)
+class Data:
+    """Images that were learned from, images that are asked about, and the classes of both."""
+
+    learned: MemoryImages
+    asked: MemoryImages
+    known: Labels
+    labels: Labels
+
+
+def measured(work: Path, name: str, data: Data, sample: int, seeds: int) -> dict[str, Any]:
+    """Features and trees of one encoder; beside them, some of both where images are encoded whole."""
+    encoder, facts = loaded(work / name)
+    base, latent = (
+        encoded(encoder, images, work / f"{name}.crops.{part}.npy")
+        for part, images in (("train", data.learned), ("test", data.asked))
+    )
+    labels, whole = data.labels, encoder.cropped(None)
+    trees = rivals(latent, labels) | learned(base[:sample], latent, labels, seeds, plain=name == "joint")
+    ahp = {"mahp_250": mean_ahp(latent, labels[1], superclasses(labels))}
+    found = {"training": facts, "features": feature_scores(base, data.known, latent, labels) | ahp, "trees": trees}
+    base, latent = (
+        encoded(whole, images, work / f"{name}.whole.{part}.npy")
+        for part, images in (("train", data.learned), ("test", data.asked))
+    )
+    found["whole"] = {
+        "knn10": [knn_accuracy(base, known, latent, asked) for known, asked in zip(data.known, labels, strict=True)],
+        "ward": tree_scores(decode(latent, Decode.WARD), latent, *labels),
+        _WALKS_OF_TEST: tree_scores(walks_tree(latent), latent, *labels),
+    }
+    return found
+
+
 def loaded(path: Path) -> tuple[Encoder, dict[str, Any]]:
-    """A trained encoder, and how it was trained."""
+    """A trained encoder with the crops that go with how it was trained, and how that was."""
     facts: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
     encoder = load_encoder(facts.pop("spec"), load_file(path.with_suffix(".safetensors")), device="cpu")
+    config = LearnConfig.from_json(facts["config"])
+    encoder = encoder.cropped(Crops.chosen(config.encoder, config.views))
     epochs = facts.pop("epochs")
     joint = [epoch for epoch in epochs if epoch.get("tree") is not None]
     facts["epochs"], facts["joint_epochs"] = len(epochs), len(joint)
@@ -94,47 +134,70 @@ def loaded(path: Path) -> tuple[Encoder, dict[str, Any]]:
     return encoder, facts
 
 
+def encoded(encoder: Encoder, images: MemoryImages, kept: Path) -> Float32:
+    """Latents of all images, kept in a file: the next run looks them up."""
+    if not kept.exists() or len(np.load(kept, mmap_mode="r")) != len(images):
+        np.save(kept, encoder.encode(images.read(np.arange(len(images)))))
+    return np.asarray(np.load(kept), dtype=np.float32)
+
+
 def rivals(x: Float32, labels: Labels) -> dict[str, Any]:
     """Trees that need no head, on the very same features."""
     trees: dict[str, Tree] = linkages(x)
     trees["bisecting k-means"] = bisecting_kmeans(x, 0)
     for k in (20, 100):
         trees[f"L2H on k-means, K = {k}"] = l2h_points(kmeans_logits(x, k, 0), x)
-    near = nearest(centred(torch.from_numpy(x)), 10)
-    trees["diffusion of the test set + Ward"] = decode(diffusion_map(near, 24, 4).numpy(), Decode.WARD)
+    trees[_WALKS_OF_TEST] = walks_tree(x)
     return {name: tree_scores(tree, x, *labels) for name, tree in trees.items()}
 
 
-def learned(base: Float32, x: Float32, labels: Labels, seeds: int) -> dict[str, Any]:
-    """Trees of heads that were fitted to training latents; means over the seeds, and their spread."""
+def walks_tree(x: Float32) -> Tree:
+    """Ward on the diffusion coordinates of these very rows."""
+    return decode(diffusion_map(nearest(centred(torch.from_numpy(x)), 10), 24, 4).numpy(), Decode.WARD)
+
+
+def learned(base: Float32, x: Float32, labels: Labels, seeds: int, *, plain: bool) -> dict[str, Any]:
+    """Trees of heads that were fitted to training latents, or to these rows themselves, as an index of them is.
+
+    Means over the seeds, and their spread; ``plain``: also without diffusion, which takes five times as long.
+    """
     ways = {
-        "": (HeadConfig(), range(seeds)),
-        ", without the tree loss": (HeadConfig(steps=1), range(seeds)),
-        ", without diffusion": (HeadConfig(diffusion=None, similarity=0.1), range(1)),
+        "": (HeadConfig(), range(seeds), base),
+        ", without the tree loss": (HeadConfig(steps=1), range(seeds), base),
+        ", heads of the test set": (HeadConfig(), range(seeds), x),
     }
+    if plain:
+        ways[", without diffusion"] = (HeadConfig(diffusion=None, similarity=0.1), range(1), base)
     found: dict[str, Any] = {}
-    for what, (head, which) in ways.items():
+    for what, (head, which, rows) in ways.items():
         runs: dict[str, list[dict[str, float]]] = {}
         for seed in which:
-            fitted = learn_vectors(base, LearnConfig(head=head, seed=seed, device="cpu"), Silent())
+            fitted = learn_vectors(rows, LearnConfig(head=head, seed=seed, device="cpu"), Silent())
             points, on_circle = fitted.head(x), fitted.disk(x)
-            for name, tree in {
+            trees = {
                 f"learned, p = {head.ball_dim}{what}": decode(points, Decode.WARD),
                 f"learned, p = 2{what}": decode(on_circle, Decode.CIRCLE_WARD),
                 f"learned, p = 2, single linkage{what}": decode(on_circle, Decode.CIRCLE_SINGLE),
-            }.items():
+            }
+            if fitted.walk is not None and head.steps is None:
+                trees[f"walks, p = {head.ball_dim}{what}"] = decode(fitted.walk(x), Decode.WARD)
+                choice = choose_tree(x, fitted.head, fitted.disk, fitted.walk, seed=seed)
+                found.setdefault(f"chosen without labels{what}", []).append([choice.name, choice.decode.value])
+                names = {"ball": f"learned, p = {head.ball_dim}", "walk": f"walks, p = {head.ball_dim}"}
+                circle = "learned, p = 2" + ("" if choice.decode is Decode.CIRCLE_WARD else ", single linkage")
+                trees[f"the tree of an index{what}"] = trees[names.get(choice.name, circle) + what]
+            for name, tree in trees.items():
                 runs.setdefault(name, []).append(tree_scores(tree, x, *labels))
-            if not what:
-                choice = choose_tree(x, fitted.head, fitted.disk, seed=seed)
-                found.setdefault("chosen without labels", []).append([choice.name, choice.decode.value])
         for name, scores in runs.items():
             found[name] = {key: float(np.mean([each[key] for each in scores])) for key in scores[0]}
             found[name]["spread"] = {key: float(np.std([each[key] for each in scores])) for key in scores[0]}
     return found
 
 
-def ablation(work: Path, images: UInt8, known: Labels, asked: UInt8, labels: Labels) -> list[dict[str, Any]]:
+def ablation(work: Path, data: Data) -> list[dict[str, Any]]:
     """Balances of the two losses, each from the same state: features, and the tree of a head fitted to them."""
+    images, asked = data.learned.read(np.arange(10_000)), data.asked.read(np.arange(len(data.asked)))
+    known, labels = data.known, data.labels
     rows = []
     for number, name in enumerate(ABLATION):
         if not (work / f"ablation-{number}.json").exists():
