@@ -10,12 +10,24 @@ import json
 import sys
 
 from benchmarks.common import RESULTS, ROOT
-from benchmarks.sections import bbbc013, cifar100, imbalanced, leads, search, selection, training, tree_time, uci
+from benchmarks.sections import (
+    bbbc013,
+    cifar100,
+    imbalanced,
+    leads,
+    search,
+    search_leads,
+    selection,
+    training,
+    tree_time,
+    uci,
+)
 
 __all__ = ["main", "page"]
 
 _SECTIONS = {
     "search": search.section,
+    "search_leads": search_leads.section,
     "cifar100": cifar100.section,
     "uci": uci.section,
     "bbbc013": bbbc013.section,

@@ -2,7 +2,7 @@
 
 A query deep inside one leaf sees the distances to other leaves' centroids grow fast; one between many leaves sees them
 grow slowly, and its neighbours lie in more of them. So the logarithm of the number of leaves is regressed on how these
-distances grow: a line that is as good as boosted trees here (see docs/search.md). Learned termination: Li et al.,
+distances grow: benchmarks/search_leads.py counts what that saves. Learned termination: Li et al.,
 SIGMOD 2020; before the scan, not during it, because the scan is one call.
 """
 

@@ -48,7 +48,7 @@ class Router:
         """The router over the leaves of a tree.
 
         With a ``coder`` centroids are compared in its strongest dimensions, and queries are to be turned the same way:
-        half of them or less route as well as all (benchmarks/leads.py), for half the work.
+        half of them or less route as well as all (benchmarks/search_leads.py), for half the work.
 
         L leaves get one level up to 64, else levels of about L^(1/2) (up to 4,096 leaves) or L^(1/3) and L^(2/3)
         nodes. ``by_product``: nearer is a larger inner product with the centroid, else a smaller L2 distance.
