@@ -28,7 +28,7 @@ def test_one_query_needs_what_it_needs_among_many(width, ratios, seed):
     effort = tuple(np.random.default_rng(seed).normal(size=ratios + 2))
     distances = rising(20, width, seed)
     many = leaves_needed(effort, distances)
-    assert [leaves_for_one(effort, row) for row in distances] == many.tolist()
+    assert [leaves_for_one(effort, row.tolist()) for row in distances] == many.tolist()
     assert many.min() >= 1
     assert many.max() <= width
 
@@ -47,7 +47,7 @@ def test_leaves_not_reached_and_centroids_hit_do_not_break_it():
     distances = np.array([[0.0, 0.0, 3.4e38, 3.4e38], [1e-30, 1.0, 2.0, 3.4e38]], np.float32)
     needed = leaves_needed((1.0, 1.0, 0.0, 0.5), distances)
     assert ((needed >= 1) & (needed <= 4)).all()
-    assert [leaves_for_one((1.0, 1.0, 0.0, 0.5), row) for row in distances] == needed.tolist()
+    assert [leaves_for_one((1.0, 1.0, 0.0, 0.5), row.tolist()) for row in distances] == needed.tolist()
 
 
 def test_harder_asks_for_so_many_times_as_many():

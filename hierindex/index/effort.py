@@ -61,12 +61,12 @@ def leaves_needed(effort: Effort, distances: Float32) -> Int64:
     return np.asarray(np.clip(wanted, 1, distances.shape[1]), np.int64)
 
 
-def leaves_for_one(effort: Effort, distances: Float32) -> int:
+def leaves_for_one(effort: Effort, distances: list[float]) -> int:
     """`leaves_needed` for the distances ``(w,)`` of one query, without NumPy's price of each call."""
-    width, first = len(distances), math.log(max(float(distances[0]), _LEAST))
+    width, first = len(distances), math.log(max(distances[0], _LEAST))
     wanted = effort[-1] + effort[-2] * first
     for weight, place in zip(effort[:-2], _PLACES, strict=False):
-        wanted += weight * min(math.log(max(float(distances[place]), _LEAST)) - first, _MOST)
+        wanted += weight * min(math.log(max(distances[place], _LEAST)) - first, _MOST)
     return max(1, min(width, int(math.exp(min(wanted, 30.0)))))
 
 

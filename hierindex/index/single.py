@@ -73,7 +73,7 @@ class OneQuery:
         self._route()
         probes = self._leaves.shape[1]
         if effort:
-            probes = leaves_for_one(effort, packed.router.squared(self._asked, self._near)[0])
+            probes = leaves_for_one(effort, packed.router.squared(self._asked, self._near)[0].tolist())
         watch.lap("route")
         self._scan(self._probing(probes))
         watch.lap("scan")
@@ -81,7 +81,7 @@ class OneQuery:
         if self._best[0, -1] < 0:
             return None
         watch.probed(packed.nodes, self._leaves[:, :probes])
-        found = in_order(self._best.copy(), self._values, self._metric)
+        found = _sorted(self._best, self._values, self._metric)
         watch.lap("exact distances")
         return found
 
@@ -121,9 +121,17 @@ class OneScan:
         np.copyto(self._query, query)
         self._scan()
         self._compare()
-        found = in_order(self._best.copy(), self._values, self._metric)
+        found = _sorted(self._best, self._values, self._metric)
         watch.lap("exact scan")
         return found
+
+
+def _sorted(ids: Int64, values: Float32, metric: Metric) -> tuple[Int64, Float32]:
+    """As `in_order` where nothing is missing; the buffers are copied."""
+    distances = metric.distances(values)
+    if (distances[0, 1:] == distances[0, :-1]).any():
+        return in_order(ids.copy(), values, metric)
+    return ids.copy(), distances
 
 
 Searcher: TypeAlias = OneQuery | OneScan
