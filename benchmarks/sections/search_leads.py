@@ -38,8 +38,8 @@ def section(result: dict[str, Any]) -> str:
         parts += ["", f"Routed in the strongest dimensions only, same number, .95: {routed}.", "", *_codes(found)]
     parts += [
         "",
-        "Kept: the number of leaves foretold for each query, routing in the dimensions that are coded, and turned codes "
-        "(half the parts find about as much). A second leaf for every row (SOAR) needs half the leaves and a tenth "
+        "Kept: the number of leaves foretold for each query, routing in the dimensions that are coded, and turned "
+        "codes (half the parts find about as much). A second leaf for every row (SOAR) needs half the leaves and a tenth "
         "fewer rows when both are foretold, but every code twice in memory, and near neighbours come back twice, so "
         "that twice the candidates must be kept, which costs more than the rows saved. The learned router needs more "
         "leaves than distance to the centroids does.",
@@ -59,7 +59,7 @@ def _ways(found: dict[str, Any]) -> list[str]:
 def _codes(found: dict[str, Any]) -> list[str]:
     some = next(iter(found["codes"].values()))
     lines = [
-        "Share of the 10 nearest (of up to 200,000 rows) among so many candidates by 4-bit codes; parts are half bytes:",
+        "Share of the 10 nearest (of up to 200,000 rows) among so many candidates by 4-bit codes, half a byte a part:",
         "",
         f"| dimensions, parts | {' | '.join(some)} |",
         "|---|" + "---:|" * len(some),
