@@ -72,6 +72,8 @@ def _version(name: str) -> str:
 def _plan(args: argparse.Namespace) -> Plan:
     systems = tuple(args.systems or (GROWING if args.growth else SYSTEMS))
     quick = {"coarse": 500, "singles": 50, "finalists": 1, "rounds": 1, "builds": 1} if args.quick else {}
+    if args.builds:
+        quick["builds"] = args.builds
     rounds = Rounds(args.rounds, args.threads, singles=200) if args.quick else Rounds(args.rounds, args.threads)
     effort = Effort(TARGETS, threads=args.threads, **quick)
     return Plan(systems, args.cache, effort, rounds, frozenset(args.again))
@@ -89,6 +91,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2, help="of a batch and of a build")
     parser.add_argument("--again", nargs="+", choices=SYSTEMS, default=[], help="systems to build anew though kept")
+    parser.add_argument("--builds", type=int, help="at most so many builds of each system; default: all")
     parser.add_argument("--encoder", type=Path, help="weights of our encoder, for cifar-latents")
     parser.add_argument("--make", action="store_true", help="make the data and stop")
     parser.add_argument("--build", action="store_true", help="make data and builds, measure no search")
