@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from hierindex.api import BuildConfig, HierIndex
     from hierindex.errors import HierIndexError
     from hierindex.learning.tables import Table
-    from hierindex.results import Hits
+    from hierindex.results import Hits, Ranges
     from hierindex.tree import Tree
 
 __version__ = "0.1.0"
 
-__all__ = ["BuildConfig", "HierIndex", "HierIndexError", "Hits", "Table", "Tree", "__version__"]
+__all__ = ["BuildConfig", "HierIndex", "HierIndexError", "Hits", "Ranges", "Table", "Tree", "__version__"]
 
 _HOME_OF = {
     "BuildConfig": "api",
     "HierIndex": "api",
     "HierIndexError": "errors",
     "Hits": "results",
+    "Ranges": "results",
     "Table": "learning.tables",
     "Tree": "tree",
 }

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from hierindex import BuildConfig, HierIndex
+from hierindex.errors import InputError
 from hierindex.index.config import IndexConfig
 from hierindex.vectors import Metric
 
@@ -127,3 +128,47 @@ def test_flat_faiss_is_never_beaten_in_recall_only_matched(vectors, quick):
 def test_metric_of_images_is_cosine(image_index):
     assert image_index.metric is Metric.COSINE
     np.testing.assert_allclose(np.linalg.norm(image_index.vectors(), axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2", "ip"])
+def test_a_radius_finds_all_within_it(metric, vectors, quick):
+    names = [f"p{i}" for i in range(250)]
+    index = HierIndex.from_vectors(vectors[:250], metric=metric, ids=names, config=quick)
+    order, distances = by_hand(metric, vectors[250:], vectors[:250], 250)
+    radius = float(distances[:, 8].mean() + distances[:, 9].mean()) / 2
+    near = index.search(vectors[250:], radius=radius)
+    assert len(near) == 50
+    assert near.found.tolist() == (distances <= radius).sum(axis=1).tolist()
+    for found, rows, expected in zip(near, order, distances, strict=True):
+        assert [hit.id for hit in found] == [names[row] for row in rows[expected <= radius]]
+        np.testing.assert_allclose([hit.distance for hit in found], expected[expected <= radius], atol=1e-5)
+        assert all(index.path(hit.id)[-1] == hit.leaf for hit in found)
+    few = index.search(vectors[250:], k=5, radius=radius, recall=1.0)
+    for first, all_of_them in zip(few, near, strict=True):
+        assert first == all_of_them[:5]
+    assert max(few.found) == 5
+
+
+def test_a_radius_and_a_filter(vectors, quick):
+    index = HierIndex.from_vectors(vectors, metric="l2", payload={"odd": np.arange(300) % 2}, config=quick)
+    odd = index.search(vectors[:9], radius=1.0, filter=pc.field("odd") == 1)
+    assert len(odd.ids) > 9
+    for found, everything in zip(odd, index.search(vectors[:9], radius=1.0), strict=True):
+        assert found == [hit for hit in everything if hit.id % 2]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"radius": float("nan")}, "radius should be a finite number"),
+        ({"radius": -1.0, "k": 3}, "radius should be 0 or above"),
+        ({"radius": 1.0, "nprobe": 3}, "nprobe should come with k"),
+        ({"radius": 1.0, "num_threads": 0}, "num_threads should be an integer of at least 1"),
+        ({"num_threads": 1.5}, "num_threads should be an integer of at least 1"),
+        ({"radius": 1.0, "k": 0}, "k should be an integer of at least 1"),
+    ],
+)
+def test_questions_by_radius_that_make_no_sense(how, message, vectors, quick):
+    index = HierIndex.from_vectors(vectors[:30], config=quick)
+    with pytest.raises(InputError, match=message):
+        index.search(vectors[:2], **how)

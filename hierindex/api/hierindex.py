@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +20,7 @@ from hierindex.errors import InputError
 from hierindex.index.compare import Measured, against_flat
 from hierindex.index.explain import Explanation
 from hierindex.index.filters import Filter
-from hierindex.results import Hits
+from hierindex.results import Hits, Ranges
 from hierindex.storage import Place, Store
 from hierindex.vectors import Float32, Metric, positive
 
@@ -163,43 +163,83 @@ class HierIndex(Writer):
 
     # ---- searching
 
+    @overload
     def search(
         self,
         query: object,
-        k: int = 10,
+        k: int | None = ...,
+        *,
+        recall: float = ...,
+        radius: None = ...,
+        nprobe: int | None = ...,
+        filter: Filter | None = ...,
+        num_threads: int | None = ...,
+    ) -> Hits: ...
+    @overload
+    def search(
+        self,
+        query: object,
+        k: int | None = ...,
+        *,
+        recall: float = ...,
+        radius: float,
+        nprobe: int | None = ...,
+        filter: Filter | None = ...,
+        num_threads: int | None = ...,
+    ) -> Ranges: ...
+    def search(
+        self,
+        query: object,
+        k: int | None = None,
         *,
         recall: float = 0.95,
+        radius: float | None = None,
         nprobe: int | None = None,
         filter: Filter | None = None,  # noqa: A002 - the name that every vector store uses
-    ) -> Hits:
-        """The k nearest points of each query.
+        num_threads: int | None = None,
+    ) -> Hits | Ranges:
+        """The k nearest points of each query, or all within a radius.
 
         Args:
             query: one or many vectors ``(d,)`` or ``(n, d)`` of floats, or images of the kinds that `build` takes. An
                 index of a table takes its rows: as a `Table`, a frame (columns by their names), or an array as wide as
                 the table.
-            k: how many neighbours.
-            recall: the share of the true k nearest to find, on average, in (0, 1]; 1 is exact.
+            k: how many neighbours; None is 10, or with a radius all there are.
+            recall: the share of the true k nearest to find, on average, in (0, 1]; 1 is exact. A search by radius
+                alone is always exact.
+            radius: only points at most so far away, in the index's distance (for ip: -<q, x>). With ``k``, of the k
+                nearest found those that are so near.
             nprobe: how many leaves to scan, instead of what ``recall`` needs.
             filter: a pyarrow expression over payload columns, or a boolean ``(len(index),)`` in the order of ``ids``;
                 k results come back whenever k points match.
+            num_threads: threads for this call; None takes those of `IndexConfig`. One query takes one. Searches let
+                Python's other threads run, so many threads may search at once, each with ``num_threads=1``.
 
         Returns:
-            Hits: ids, true distances and leaves, ``(n, k)`` each, nearest first.
+            Hits: ids, true distances and leaves, ``(n, k)`` each, nearest first. With a radius `Ranges`: as many for
+            each query as there are.
 
         Raises:
-            InputError: k < 1, recall outside (0, 1], vectors or images that do not fit, a filter that does not.
+            InputError: k < 1, recall outside (0, 1], a radius that is not finite or (not for ip) negative, nprobe with
+                a radius and no k, vectors or images that do not fit, a filter that does not.
             NoEncoderError: images, and the index holds no encoder.
 
         Example:
             ``index.search("query.png", k=5, filter=pyarrow.compute.field("price") < 20)``
         """
         view = self._view  # one state for the whole of the search, whatever a writer does meanwhile
-        mask = None if filter is None else view.snapshot.mask(filter)
+        snapshot = view.snapshot
+        near = None if radius is None else snapshot.checked_radius(radius)
+        if near is not None and k is None and nprobe is not None:
+            raise InputError(f"nprobe should come with k: a search by radius alone is exact; found nprobe={nprobe!r}")
+        mask = None if filter is None else snapshot.mask(filter)
         q = view.encoding.query(query)
-        return view.hits(
-            *view.snapshot.search(q, positive(k, "k"), recall=recall, nprobe=nprobe, mask=mask, watch=self._heat)
-        )
+        if near is not None and k is None:
+            found = snapshot.within(q, near, mask, self._heat, num_threads)
+            return view.ranges(found.lims, found.rows, found.distances)
+        wanted = 10 if k is None else positive(k, "k")
+        rows, distances = snapshot.search(q, wanted, recall, nprobe, mask, self._heat, num_threads)
+        return view.hits(rows, distances) if near is None else view.nearer(rows, distances, near)
 
     def explain(self, query: object, k: int = 10, *, recall: float = 0.95) -> Explanation:
         """What a search of one query does: levels visited, leaves probed, vectors scanned, seconds by stage.

@@ -18,7 +18,7 @@ from hierindex.errors import InputError
 from hierindex.index.heat import Heat, HeatCounter, Tier
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.structure import full_tree
-from hierindex.results import Hits
+from hierindex.results import Hits, Ranges
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Ids, Int64, positive
 
@@ -88,11 +88,25 @@ class View:
 
     def hits(self, rows: Int64, distances: Float32) -> Hits:
         """What a search found, by id; -1 among the rows marks a missing hit."""
-        found, known = rows >= 0, self.snapshot.ids
+        known = self.snapshot.ids
+        if rows.min(initial=0) >= 0:  # nothing is missing: what almost every search finds
+            return Hits(known.values[rows], distances, self.snapshot.leaf[rows])
+        found = rows >= 0
         ids: Ids = np.full(rows.shape, None) if known.of_strings else np.full(rows.shape, -1, np.int64)
         leaves = np.full(rows.shape, -1, np.int64)
         ids[found], leaves[found] = known.values[rows[found]], self.snapshot.leaf[rows[found]]
         return Hits(ids, distances, leaves)
+
+    def ranges(self, lims: Int64, rows: Int64, distances: Float32) -> Ranges:
+        """What a search by radius found, by id: query i found ``rows[lims[i]:lims[i + 1]]``."""
+        hits = self.hits(rows, distances)
+        return Ranges(lims, hits.ids, distances, hits.leaves)
+
+    def nearer(self, rows: Int64, distances: Float32, radius: float) -> Ranges:
+        """Those of the k found ``(q, k)`` that are at most ``radius`` away, by id."""
+        near = (rows >= 0) & (distances <= np.float32(radius))
+        lims = np.concatenate([[0], np.cumsum(near.sum(axis=1))]).astype(np.int64)
+        return self.ranges(lims, rows[near], distances[near])
 
     def to_arrow(self) -> pa.Table:
         """All live points: id, leaf, vector and the payload columns."""

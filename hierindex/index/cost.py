@@ -14,6 +14,8 @@ from hierindex.index.codes import Coder
 
 __all__ = ["ScanCost", "Work"]
 
+_BY_PRODUCTS = 128_000  # queries times dimensions from which FAISS compares by a matrix product
+
 
 @dataclass(frozen=True)
 class Work:
@@ -68,7 +70,17 @@ class ScanCost:
         """The only query: nothing is in the cache, and calls take their time."""
         row_bytes = 4 * self.dim if self.n_parts is None else self.n_parts / 2
         route = 0.15 * self._width * work.centroids + 150 * work.nprobe
-        return 30_000 + route + 300 * work.lists + 0.14 * row_bytes * work.rows + (80 + self.dim) * work.candidates
+        return 30_000 + route + 700 * work.lists + 0.14 * row_bytes * work.rows + (80 + self.dim) * work.candidates
+
+    def whole(self, rows: float, queries: int) -> float:
+        """Comparing so many rows exactly in the order in which they lie, for one of ``queries`` in one call."""
+        if queries == 1:
+            return 30_000 + 0.56 * self.dim * rows
+        return (0.05 if queries * self.dim >= _BY_PRODUCTS else 0.22) * self.dim * rows
+
+    def scattered(self, rows: float, queries: int) -> float:
+        """Comparing so many rows exactly that lie here and there, for one of ``queries`` in one call."""
+        return (80 + self.dim if queries == 1 else 30 + 0.55 * self.dim) * rows
 
     @property
     def _width(self) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["Selector", "kmeans", "nearest", "nearest_among", "scan_rows", "search_lists"]
+__all__ = ["Selector", "compared", "kmeans", "nearest", "nearest_among", "scan_rows", "search_lists", "within"]
 
 _raw: Any = faiss  # the stubs that FAISS ships lack or misname much of what is called here
 
@@ -71,6 +71,32 @@ def nearest_among(
     by_idx = _raw.knn_inner_products_by_idx if by_product else _raw.knn_L2sqr_by_idx
     by_idx(sp(queries), sp(rows), sp(candidates), dim, nq, len(rows), c, k, sp(values), sp(ids), c)
     return ids, values
+
+
+def compared(a: Float32, b: Float32, of_a: Int64, of_b: Int64, by_product: bool) -> Float32:
+    """``(p,)``: squared L2 distances or inner products of the rows ``of_a`` of ``a`` with the rows ``of_b`` of ``b``.
+
+    Bit for bit what `nearest_among` says of the same pairs.
+    """
+    values, sp = np.empty(len(of_a), np.float32), _raw.swig_ptr
+    of_a, of_b = np.ascontiguousarray(of_a, np.int64), np.ascontiguousarray(of_b, np.int64)
+    by_pair = _raw.pairwise_indexed_inner_product if by_product else _raw.pairwise_indexed_L2sqr
+    by_pair(a.shape[1], len(of_a), sp(a), sp(of_a), sp(b), sp(of_b), sp(values))
+    return values
+
+
+def within(queries: Float32, rows: Float32, bound: float, by_product: bool) -> tuple[Int64, Int64]:
+    """All pairs ``(p,)`` of a query's number and a row's with a squared L2 distance below, or a product above a bound.
+
+    As rounded as `scan_rows`.
+    """
+    (nq, dim), n = queries.shape, len(rows)
+    found, sp = _raw.RangeSearchResult(nq), _raw.swig_ptr
+    search = _raw.range_search_inner_product if by_product else _raw.range_search_L2sqr
+    search(sp(queries), sp(rows), dim, nq, n, bound, found)
+    ends = _raw.rev_swig_ptr(found.lims, nq + 1).astype(np.int64)
+    labels = _raw.rev_swig_ptr(found.labels, int(ends[-1])).astype(np.int64) if ends[-1] else np.empty(0, np.int64)
+    return np.repeat(np.arange(nq, dtype=np.int64), np.diff(ends)), labels
 
 
 def search_lists(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from hierindex.index.codes import Coder
 from hierindex.index.leaves import FlatLeaves, LeafLists, PqLeaves
 from hierindex.index.nodes import Nodes
+from hierindex.index.rings import Rings, RingsOnce
 from hierindex.index.router import Router
 from hierindex.index.rows import Column
 from hierindex.index.tables import Table
@@ -26,6 +27,7 @@ class Packed:
         nodes: the tree that the lists follow.
         sizes: ``(L,)``, rows in each list.
         coder, codes: of the coded rows; None where lists are float32.
+        rings: the order in which the leaves' rows lie around their centroids, once a search by radius has asked.
     """
 
     base: int
@@ -35,10 +37,16 @@ class Packed:
     sizes: Int64
     coder: Coder | None
     codes: Column | None
+    rings: RingsOnce = field(default_factory=RingsOnce)
 
     def turned(self, queries: Float32) -> Float32:
         """Queries ``(q, d)`` as the router and the lists take them."""
         return queries if self.coder is None else self.coder.turned(queries)
+
+    def rings_of(self, table: Table) -> Rings:
+        """Where the packed rows of the table lie."""
+        leaves = self.nodes.leaf_position[table.leaf.values[: self.base]]
+        return self.rings.of(table.rows.values[: self.base], leaves, self.nodes.leaf_centroids)
 
     def tail_is_long(self, n: int, at_least: int) -> bool:
         """Whether n rows leave a tail worth packing: above ``at_least`` and above half a percent of the packed rows.

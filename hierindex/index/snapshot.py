@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,11 +21,12 @@ from hierindex.index.ids import IdTable
 from hierindex.index.nodes import Nodes
 from hierindex.index.packed import Packed, pack
 from hierindex.index.points import OperatingPoints
+from hierindex.index.ranges import Near, Searched, all_within
 from hierindex.index.search import Allowed, Plan, allow, exactly, leaves_of, through_leaves
 from hierindex.index.single import ByThread, OneQuery, OneScan
 from hierindex.index.tables import Table
 from hierindex.index.threads import omp_threads
-from hierindex.vectors import Float32, Int64, Metric
+from hierindex.vectors import Float32, Int64, Metric, positive
 
 __all__ = ["Snapshot"]
 
@@ -108,6 +111,7 @@ class Snapshot:
         nprobe: int | None = None,
         mask: NDArray[np.bool_] | None = None,
         watch: NoWatch | None = None,
+        num_threads: int | None = None,
     ) -> tuple[Int64, Float32]:
         """The k nearest rows of each query.
 
@@ -118,6 +122,7 @@ class Snapshot:
             nprobe: scan so many leaves instead, of a small set too, with as many candidates as tuning ever wanted.
             mask: ``(n,)`` bool, the rows that may be found; None for all.
             watch: told of what the search does, such as a `HeatCounter`.
+            num_threads: of a batch; None takes the config's. One query takes one thread.
 
         Returns:
             row numbers ``(q, k)`` int64, sorted by distance and then row, and true distances ``(q, k)`` float32; -1
@@ -127,7 +132,49 @@ class Snapshot:
             InputError: recall outside (0, 1], k or nprobe below 1, or a mask of another length.
         """
         plan, allowed = self._plan(k, recall, nprobe), self._allowed(mask)
-        return self._search(np.ascontiguousarray(queries), plan, k, allowed, watch or NoWatch())
+        with self._threads(len(queries), num_threads):
+            return self._search(np.ascontiguousarray(queries), plan, k, allowed, watch or NoWatch())
+
+    def within(
+        self,
+        queries: Float32,
+        radius: float,
+        mask: NDArray[np.bool_] | None = None,
+        watch: NoWatch | None = None,
+        num_threads: int | None = None,
+    ) -> Near:
+        """All rows within a distance of each query; exact, for leaves are passed over only where no row can be near.
+
+        Args:
+            queries: ``(q, d)`` float32, prepared (see `Metric.prepare`).
+            radius: the largest distance, in the terms of the metric (for ip: of -<q, x>).
+            mask: as for `search`.
+            watch: as for `search`.
+            num_threads: as for `search`.
+
+        Raises:
+            InputError: a radius that is no finite number, or below 0 for cosine or l2; a mask of another length.
+        """
+        radius = self.checked_radius(radius)
+        allowed = self._allowed(mask).mask
+        through = self.packed is not None and len(self) > self.config.flat_below
+        with self._threads(len(queries), num_threads):
+            rings = self.packed.rings_of(self.table) if self.packed is not None and through else None
+            searched = Searched(self.rows, self.metric, self.nodes, self.leaf, allowed, rings, self._base)
+            return all_within(np.ascontiguousarray(queries), radius, searched, watch or NoWatch())
+
+    def checked_radius(self, radius: float) -> float:
+        """A radius that this metric can have.
+
+        Raises:
+            InputError: see `within`.
+        """
+        number = isinstance(radius, (int, float, np.integer, np.floating)) and not isinstance(radius, bool)
+        if not number or not math.isfinite(radius):
+            raise InputError(f"radius should be a finite number; found {radius!r}")
+        if radius < 0 and self.metric is not Metric.IP:
+            raise InputError(f"radius should be 0 or above for {self.metric.value} distances; found {radius!r}")
+        return float(radius)
 
     def explain(self, query: Float32, k: int, recall: float = 0.95) -> Explanation:
         """What `search` does for one query ``(1, d)``.
@@ -136,7 +183,8 @@ class Snapshot:
             InputError: as for `search`.
         """
         plan, allowed, watch = self._plan(k, recall, None), self._allowed(None), StopWatch()
-        self._search(query, plan, k, allowed, watch)
+        with self._threads(1, None):
+            self._search(query, plan, k, allowed, watch)
         if plan is None or self.packed is None:
             return Explanation(True, (), (), allowed.count, allowed.count, watch.seconds)
         turned = self.packed.turned(query)
@@ -166,24 +214,42 @@ class Snapshot:
         if not allowed.count:
             return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
         share = allowed.count / len(self)
-        with omp_threads(1 if len(queries) == 1 else self.config.num_threads):
-            if len(queries) == 1 and allowed is self._live:
-                one = self._searchers.of(k, plan, self._prepared)
-                found = None if one is None else one.search(queries, watch)
-                if found is not None:
-                    if plan is None:
-                        watch.compared(self.nodes, self.leaf, found[0])
-                    return found
-            if plan is None or share < _BRUTE_BELOW:
-                found = exactly(queries, self.rows, k, self.metric, allowed)
-                watch.compared(self.nodes, self.leaf, found[0])
-                watch.lap("exact scan")
+        if len(queries) == 1 and allowed is self._live:
+            one = self._searchers.of(k, plan, self._prepared)
+            found = None if one is None else one.search(queries, watch)
+            if found is not None:
+                if plan is None:
+                    watch.compared(self.nodes, self.leaf, found[0])
                 return found
-            where = self._lists, plan.widened(share), allowed
-            return through_leaves(queries, self.rows, k, self.metric, where, watch)
+        if plan is None or share < _BRUTE_BELOW:
+            found = exactly(queries, self.rows, k, self.metric, allowed)
+            watch.compared(self.nodes, self.leaf, found[0])
+            watch.lap("exact scan")
+            return found
+        where = self._lists, plan.widened(share), allowed
+        return through_leaves(queries, self.rows, k, self.metric, where, watch)
+
+    def _threads(self, n_queries: int, num_threads: int | None) -> AbstractContextManager[None]:
+        """FAISS's threads for so many queries.
+
+        Raises:
+            InputError: num_threads is no integer of at least 1.
+        """
+        wanted = self.config.num_threads if num_threads is None else positive(num_threads, "num_threads")
+        return omp_threads(1 if n_queries == 1 else wanted)
 
     def _plan(self, k: int, recall: float, nprobe: int | None) -> Plan | None:
         """How to search; None for comparing all rows."""
+        known = self._plans
+        if (k, recall, nprobe) not in known:
+            known[k, recall, nprobe] = self._planned(k, recall, nprobe)
+        return known[k, recall, nprobe]
+
+    @cached_property
+    def _plans(self) -> dict[tuple[int, float, int | None], Plan | None]:
+        return {}
+
+    def _planned(self, k: int, recall: float, nprobe: int | None) -> Plan | None:
         if not 0 < recall <= 1:
             raise InputError(f"recall should be above 0 and at most 1; found {recall!r}")
         if k < 1 or (nprobe is not None and nprobe < 1):
