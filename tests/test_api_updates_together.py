@@ -1,6 +1,7 @@
 """Many readers beside a writer, many writers beside each other, in threads and in processes: batches are whole."""
 
 import multiprocessing
+import sys
 import threading
 from collections import Counter
 from datetime import timedelta
@@ -10,6 +11,7 @@ import pytest
 from updates_cases import DIM, payload_of, seed_index
 
 from hierindex import HierIndex
+from hierindex.api.brisk import brisk
 from hierindex.errors import ConflictError, DuplicateIdError, InputError
 
 SIZE = 7  # points in a batch
@@ -122,6 +124,22 @@ def test_two_processes_that_write_lose_nothing_and_wait_for_each_other(tmp_path)
     index = HierIndex.open(tmp_path / "v.index")
     assert look(index, 0) == 24
     assert index.version == 24
+
+
+def test_searches_beside_a_writer_get_their_turn_soon(tmp_path, monkeypatch):
+    before, seen = sys.getswitchinterval(), []
+    index = seed_index()
+    index.save(tmp_path / "v.index")
+    commit = index._store.commit
+    monkeypatch.setattr(index._store, "commit", lambda *a, **w: seen.append(sys.getswitchinterval()) or commit(*a, **w))
+    write(index, [0])
+    with brisk(), brisk():
+        pass
+    assert seen[0] < 0.001
+    assert sys.getswitchinterval() == before
+    with pytest.raises(DuplicateIdError, match="ids should be new"):
+        write(index, [0])
+    assert sys.getswitchinterval() == before
 
 
 def test_numbers_given_out_twice_are_given_out_anew(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -101,39 +102,46 @@ def inserts(index: HierIndex, dim: int, seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-def beside(index: HierIndex, path: Path, dim: int, seed: int, rounds: int = 3, seconds: float = 4) -> dict[str, Any]:
-    """Milliseconds of single searches: quiet, beside a writer in a thread, beside one in another process; by turns."""
+def beside(index: HierIndex, path: Path, dim: int, seed: int, rounds: int = 10, seconds: float = 1.5) -> dict[str, Any]:
+    """Milliseconds of single searches: quiet, beside a writer in a thread, beside one in another process; by turns.
+
+    The control is a thread that multiplies matrices for as long as the writer is busy: what it costs, any work would.
+    """
     queries = vectors(2_000, dim, seed + 5)
-    taken: dict[str, list[float]] = {"quiet": [], "thread": [], "process": []}
     other = HierIndex.open(path)
     _searched(other, queries, 1)  # caches are warm
+    theirs = path.with_name("theirs.index")  # a stopped writer would make the thread wait for its turn
+    subprocess.run(["cp", "-r", str(path), str(theirs)], check=True)
+    child = multiprocessing.get_context("spawn").Process(target=_write_for, args=(str(theirs), dim, 2_000))
+    child.start()
+    assert child.pid is not None
+    time.sleep(15)  # until it has imported, opened, and written for a while
+    taken: dict[str, list[list[float]]] = {"quiet": [], "process": [], "thread": [], "control": []}
     for number in range(rounds):
-        taken["quiet"] += _searched(other, queries, seconds)
-        stop = threading.Event()
-        writer = threading.Thread(target=_write_until, args=(other, dim, 1_000 + number, stop))
-        writer.start()
-        taken["thread"] += _searched(other, queries, seconds)
-        stop.set()
-        writer.join()
-        child = multiprocessing.get_context("spawn").Process(target=_write_for, args=(str(path), dim, 2_000 + number))
-        child.start()
-        time.sleep(4)  # until it has imported and opened
-        taken["process"] += _searched(other, queries, seconds)
-        child.terminate()
-        child.join()
-        other.refresh()
+        for how, work in {"quiet": None, "process": None, "thread": _write_until, "control": _multiply_until}.items():
+            os.kill(child.pid, signal.SIGCONT if how == "process" else signal.SIGSTOP)
+            stop = threading.Event()
+            worker = None if work is None else threading.Thread(target=work, args=(other, dim, 1_000 + number, stop))
+            if worker is not None:
+                worker.start()
+            taken[how].append(_searched(other, queries, seconds))
+            stop.set()
+            if worker is not None:
+                worker.join()
+        os.kill(child.pid, signal.SIGCONT)
+    child.kill()
+    child.join()
     index.refresh()
-    found: dict[str, Any] = {"k": 10, "recall": 0.95, "batch": 100, "pause_ms": 50}
-    for how, all_of_it in taken.items():
-        found[how] = {"p50_ms": 1e3 * median(all_of_it), "p99_ms": 1e3 * float(np.quantile(all_of_it, 0.99))}
-        found[how]["searches"] = len(all_of_it)
+    found: dict[str, Any] = {"k": 10, "recall": 0.95, "batch": 100, "pause_ms": 50, "rounds": rounds}
+    for how, each in taken.items():
+        found[how] = {f"p{p}_ms": 1e3 * median(float(np.quantile(one, p / 100)) for one in each) for p in (50, 90, 99)}
     print(json.dumps(found))
     return found
 
 
 def _searched(index: HierIndex, queries: Float32, seconds: float) -> list[float]:
     """Seconds of each single search."""
-    taken = []
+    taken: list[float] = []
     until = time.perf_counter() + seconds
     while (began := time.perf_counter()) < until:
         index.search(queries[len(taken) % len(queries)], k=10, recall=0.95)
@@ -147,6 +155,16 @@ def _write_until(index: HierIndex, dim: int, seed: int, stop: threading.Event) -
     while not stop.is_set():
         index.add(vectors(100, dim, seed + 7 * number))
         number += 1
+        stop.wait(0.05)
+
+
+def _multiply_until(index: HierIndex, dim: int, seed: int, stop: threading.Event) -> None:  # noqa: ARG001 - as above
+    """25 ms of work that has nothing to do with the index, with the same pause."""
+    x = np.random.default_rng(seed).normal(size=(300, 300))
+    while not stop.is_set():
+        until = time.perf_counter() + 0.025
+        while time.perf_counter() < until:
+            x @ x
         stop.wait(0.05)
 
 

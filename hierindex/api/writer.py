@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from hierindex.api import build as building
 from hierindex.api import persist
+from hierindex.api.brisk import brisk
 from hierindex.api.payload import as_payload
 from hierindex.api.persist import Step
 from hierindex.api.reader import Reader
@@ -110,7 +111,7 @@ class Writer(Reader):
             a saved index. StorageError: the commit failed; ConflictError: other writers were first each time. Nothing
             is changed then.
         """
-        with self._writer:
+        with self._writer, brisk():
             if self._repeats(token):
                 return self.ids[:0]
             numbered = ids is None and not self._view.snapshot.ids.of_strings
@@ -154,7 +155,7 @@ class Writer(Reader):
             As for `add`, but for ids that are there; and ConflictError as soon as another writer was first: what it
             wrote might be what would be replaced. Refresh, look, and repeat.
         """
-        with self._writer:
+        with self._writer, brisk():
             if self._repeats(token):
                 return self.ids[:0]
             view = self._view
@@ -177,7 +178,7 @@ class Writer(Reader):
             UnknownIdError: an id is not in the index. InputError: columns or values that the payload has not.
             StorageError: as for `upsert`. Nothing is changed then.
         """
-        with self._writer:
+        with self._writer, brisk():
             array = np.atleast_1d(np.asarray(ids))
             if self._repeats(token) or not array.size:
                 return 0
@@ -204,7 +205,7 @@ class Writer(Reader):
         """
         if missing not in ("error", "ignore"):
             raise InputError(f"missing should be 'error' or 'ignore'; found {missing!r}")
-        with self._writer:
+        with self._writer, brisk():
             array = np.atleast_1d(np.asarray(ids))
             if self._repeats(token) or not array.size:
                 return 0
@@ -236,7 +237,7 @@ class Writer(Reader):
         Raises:
             StorageError: as for `upsert`; the index is as before.
         """
-        with self._writer:
+        with self._writer, brisk():
             old = self._view.snapshot
             new = updates.compact(old)
             if self._store is None:
