@@ -51,7 +51,7 @@ class HeadModule(nn.Module):
 
     @torch.no_grad()
     def aim(self, latent: Tensor, wanted: Tensor) -> None:
-        """Set the outer weights, after `centre`, so that latents ``(n, d)`` come as near as they can to places ``(n, p)``.
+        """Set the outer weights of a centred head: latents ``(n, d)`` come as near as can be to places ``(n, p)``.
 
         Ridge regression on u, the hidden layer as it is (random: A. Rahimi and B. Recht, NIPS 2008), and one constant,
         for which the first hidden unit is given up: relu(u @ 0 + 1) = 1.
