@@ -1,0 +1,105 @@
+"""The part of docs/results.md about changes: speed, and what was proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["section"]
+
+_BARS = {"rate": 20_000, "ms": 30, "p99": 2, "open": 3}
+
+
+def section(result: dict[str, Any]) -> str:
+    """Markdown of ``results/updates.json``."""
+    lines = ["## A living index", ""]
+    for name, part in (("speed", _speed), ("crash", _crash), ("long", _long)):
+        if name in result:
+            lines += [*part(result[name]), ""]
+    return "\n".join(lines)
+
+
+def _speed(found: dict[str, Any]) -> Iterator[str]:
+    rows, rival = found["inserts"], {row["batch"]: row["seconds"] for row in found["rival"]["inserts"]}
+    yield (
+        f"**Speed**, {found['n']:,} vectors of {found['dim']} dimensions (around 1,000 centres, L2) and then more of "
+        "them, one thread. An insert is durable when it is counted. FAISS is made durable in the only way it has, by "
+        f"writing its file ({found['rival']['index']}) again and syncing it. Other work ran on the same cores: the "
+        f"load average was {found['load_average']:.1f} when this began, so that times are upper bounds."
+    )
+    yield from ("", "| points in an insert | vectors/s | median ms | p99 ms | FAISS: write all again, ms |")
+    yield "|---:|---:|---:|---:|---:|"
+    for row in rows:
+        yield (
+            f"| {row['batch']:,} | {row['vectors_a_second']:,.0f} | {row['ms']:.0f} | {row['p99_ms']:.0f} "
+            f"| {1e3 * rival[row['batch']]:,.0f} |"
+        )
+    beside = found["beside"]
+    yield from (
+        "",
+        "Single searches (k = 10, recall 0.95) beside a writer that adds 100 points, rests 50 ms, and so on; median of "
+        f"{beside['rounds']} interleaved rounds. The control is a thread that multiplies matrices for as long as the "
+        "writer is busy.",
+        "",
+        "| beside | p50 ms | p90 ms | p99 ms | p99 / quiet |",
+        "|---|---:|---:|---:|---:|",
+    )
+    quiet = beside["quiet"]["p99_ms"]
+    names = {"quiet": "nobody", "process": "a writing process", "thread": "a writing thread", "control": "the control"}
+    for how, name in names.items():
+        one = beside[how]
+        times = " | ".join(f"{one[f'p{p}_ms']:.2f}" for p in (50, 90, 99))
+        yield f"| {name} | {times} | {one['p99_ms'] / quiet:.1f}x |"
+    tidy, disk, after = found["tidy"], found["disk"], found["after"]
+    yield from (
+        "",
+        f"Opening, until the first answer: {sorted(found['open'])[1]:.1f} s. On disk: "
+        f"{disk['bytes'] / disk['raw']:.2f} times the raw vectors. After {sum(row['times'] for row in rows):,} inserts "
+        f"and those beside the searches there are {after['parts']:,} files of points and opening takes "
+        f"{after['open']:.1f} s; `compact` makes {found['compact']['parts']} of them in "
+        f"{found['compact']['seconds']:.1f} s, `vacuum` frees {found['vacuum']['freed'] / 2**20:.0f} MiB, and it is "
+        f"{tidy['bytes'] / tidy['raw']:.2f} times the raw vectors.",
+        "",
+        _verdict(found),
+    )
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    by_batch = {row["batch"]: row for row in found["inserts"]}
+    beside = found["beside"]
+    reached = {
+        "20,000 vectors/s in batches of 10,000": by_batch[10_000]["vectors_a_second"] >= _BARS["rate"],
+        "one durable insert under 30 ms": by_batch[1]["ms"] < _BARS["ms"],
+        "p99 beside a writing process at most twice the quiet one": beside["process"]["p99_ms"]
+        <= _BARS["p99"] * beside["quiet"]["p99_ms"],
+        "p99 beside a writing thread at most twice the quiet one": beside["thread"]["p99_ms"]
+        <= _BARS["p99"] * beside["quiet"]["p99_ms"],
+        "open in under 3 s": sorted(found["open"])[1] < _BARS["open"],
+    }
+    met = [name for name, holds in reached.items() if holds]
+    missed = [name for name, holds in reached.items() if not holds]
+    return f"Bars met in this run: {'; '.join(met) or 'none'}. Missed: {'; '.join(missed) or 'none'}."
+
+
+def _crash(found: dict[str, Any]) -> Iterator[str]:
+    kills, full = found["kills"], found["full_disk"]
+    yield (
+        "**Kills.** A process that adds, upserts, deletes, edits, compacts and vacuums was killed (SIGKILL) "
+        f"{kills['kills']} times at random moments: {kills['acknowledged']:,} changes were acknowledged, and all of "
+        f"them were there; of those under way {kills['published']} had been published whole and {kills['undone']} not "
+        "at all, none by half; each time the index opened, held the vectors and payload that it should, found them, "
+        "and went on."
+    )
+    if full is not None:
+        yield (
+            f"On a file system of {full['megabytes']} MiB {full['done']} changes were done until it was full; "
+            f"{full['refused']} more were refused, each leaving what was acknowledged; with more room it went on."
+        )
+
+
+def _long(found: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"**Random changes** through two handles beside a dict and brute force (`tests/updates_machine.py`): "
+        f"{found['examples']} histories of up to {found['steps_each_at_most']} changes, the same ids, distances and "
+        "payload after every one."
+    )
