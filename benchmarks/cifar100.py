@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +65,8 @@ def main() -> None:
     result = about(__file__, seed=0, data="cifar100: learned from train, measured on test")
     result |= {"sample": args.sample, "seeds": args.seeds, "encoders": {}}
     for name in ENCODERS if args.only is None else [args.only]:
-        part = args.work / f"measured-{name}-{args.sample}-{args.seeds}-{args.images}.json"
-        if not part.exists():
-            part.write_text(json.dumps(measured(args.work, name, data, args.sample, args.seeds)))
-        result["encoders"][name] = json.loads(part.read_text())
+        kept = Kept(args.work / f"measured-{name}-{args.sample}-{args.images}.json")
+        result["encoders"][name] = measured(args.work, name, data, args.sample, args.seeds, kept)
     if args.only is not None:
         return
     latent = encoded(loaded(args.work / "longer")[0], data.asked, args.work / "longer.crops.test.npy")
@@ -95,27 +95,56 @@ class Data:
     labels: Labels
 
 
-def measured(work: Path, name: str, data: Data, sample: int, seeds: int) -> dict[str, Any]:
+class Kept:
+    """What has been measured, by name, in a file: a run that was stopped goes on where it was."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+
+    def get(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What goes by that name, measured if it has not been."""
+        if name not in self._found:
+            self._found[name] = measure()
+            self._path.write_text(json.dumps(self._found))
+        found: dict[str, Any] = self._found[name]
+        return found
+
+
+def measured(work: Path, name: str, data: Data, sample: int, seeds: int, kept: Kept) -> dict[str, Any]:
     """Features and trees of one encoder; beside them, some of both where images are encoded whole."""
     encoder, facts = loaded(work / name)
     base, latent = (
         encoded(encoder, images, work / f"{name}.crops.{part}.npy")
         for part, images in (("train", data.learned), ("test", data.asked))
     )
-    labels, whole = data.labels, encoder.cropped(None)
-    trees = rivals(latent, labels) | learned(base[:sample], latent, labels, seeds, plain=name == "joint")
-    ahp = {"mahp_250": mean_ahp(latent, labels[1], superclasses(labels))}
-    found = {"training": facts, "features": feature_scores(base, data.known, latent, labels) | ahp, "trees": trees}
+    known, labels = data.known, data.labels
+    trees = learned(base[:sample], latent, labels, seeds, kept)
+    return {
+        "training": facts,
+        "whole": kept.get("whole", lambda: whole_images(work, name, encoder.cropped(None), data)),
+        "trees": kept.get("rivals", lambda: rivals(latent, labels)) | trees,
+        "features": kept.get(
+            "features",
+            lambda: (
+                feature_scores(base, known, latent, labels)
+                | {"mahp_250": mean_ahp(latent, labels[1], superclasses(labels))}
+            ),
+        ),
+    }
+
+
+def whole_images(work: Path, name: str, encoder: Encoder, data: Data) -> dict[str, Any]:
+    """What crops are to be compared with: neighbours and trees of images that are encoded whole."""
     base, latent = (
-        encoded(whole, images, work / f"{name}.whole.{part}.npy")
+        encoded(encoder, images, work / f"{name}.whole.{part}.npy")
         for part, images in (("train", data.learned), ("test", data.asked))
     )
-    found["whole"] = {
-        "knn10": [knn_accuracy(base, known, latent, asked) for known, asked in zip(data.known, labels, strict=True)],
-        "ward": tree_scores(decode(latent, Decode.WARD), latent, *labels),
-        _WALKS_OF_TEST: tree_scores(walks_tree(latent), latent, *labels),
+    pairs = zip(("coarse", "fine"), data.known, data.labels, strict=True)
+    return {f"knn10_{kind}": knn_accuracy(base, known, latent, wanted) for kind, known, wanted in pairs} | {
+        "ward": tree_scores(decode(latent, Decode.WARD), latent, *data.labels),
+        _WALKS_OF_TEST: tree_scores(walks_tree(latent), latent, *data.labels),
     }
-    return found
 
 
 def loaded(path: Path) -> tuple[Encoder, dict[str, Any]]:
@@ -156,42 +185,45 @@ def walks_tree(x: Float32) -> Tree:
     return decode(diffusion_map(nearest(centred(torch.from_numpy(x)), 10), 24, 4).numpy(), Decode.WARD)
 
 
-def learned(base: Float32, x: Float32, labels: Labels, seeds: int, *, plain: bool) -> dict[str, Any]:
+def learned(base: Float32, x: Float32, labels: Labels, seeds: int, kept: Kept) -> dict[str, Any]:
     """Trees of heads that were fitted to training latents, or to these rows themselves, as an index of them is.
 
-    Means over the seeds, and their spread; ``plain``: also without diffusion, which takes five times as long.
+    Means over the seeds, and their spread.
     """
     ways = {
-        "": (HeadConfig(), range(seeds), base),
-        ", without the tree loss": (HeadConfig(steps=1), range(seeds), base),
-        ", heads of the test set": (HeadConfig(), range(seeds), x),
+        "": (HeadConfig(), base),
+        ", without the tree loss": (HeadConfig(steps=1), base),
+        ", heads of the test set": (HeadConfig(), x),
     }
-    if plain:
-        ways[", without diffusion"] = (HeadConfig(diffusion=None, similarity=0.1), range(1), base)
     found: dict[str, Any] = {}
-    for what, (head, which, rows) in ways.items():
-        runs: dict[str, list[dict[str, float]]] = {}
-        for seed in which:
-            fitted = learn_vectors(rows, LearnConfig(head=head, seed=seed, device="cpu"), Silent())
-            points, on_circle = fitted.head(x), fitted.disk(x)
-            trees = {
-                f"learned, p = {head.ball_dim}{what}": decode(points, Decode.WARD),
-                f"learned, p = 2{what}": decode(on_circle, Decode.CIRCLE_WARD),
-                f"learned, p = 2, single linkage{what}": decode(on_circle, Decode.CIRCLE_SINGLE),
-            }
-            if fitted.walk is not None and head.steps is None:
-                trees[f"walks, p = {head.ball_dim}{what}"] = decode(fitted.walk(x), Decode.WARD)
-                choice = choose_tree(x, fitted.head, fitted.disk, fitted.walk, seed=seed)
-                found.setdefault(f"chosen without labels{what}", []).append([choice.name, choice.decode.value])
-                names = {"ball": f"learned, p = {head.ball_dim}", "walk": f"walks, p = {head.ball_dim}"}
-                circle = "learned, p = 2" + ("" if choice.decode is Decode.CIRCLE_WARD else ", single linkage")
-                trees[f"the tree of an index{what}"] = trees[names.get(choice.name, circle) + what]
-            for name, tree in trees.items():
-                runs.setdefault(name, []).append(tree_scores(tree, x, *labels))
-        for name, scores in runs.items():
-            found[name] = {key: float(np.mean([each[key] for each in scores])) for key in scores[0]}
-            found[name]["spread"] = {key: float(np.std([each[key] for each in scores])) for key in scores[0]}
+    for what, (head, rows) in ways.items():
+        runs = []
+        for seed in range(seeds):
+            config = LearnConfig(head=head, seed=seed, device="cpu")
+            runs.append(kept.get(f"heads{what}, seed {seed}", partial(fitted_trees, rows, x, labels, config)))
+        found[f"chosen without labels{what}"] = [run["chosen"] for run in runs]
+        for name in runs[0]["trees"]:
+            each = [run["trees"][name] for run in runs]
+            found[name + what] = {key: float(np.mean([scores[key] for scores in each])) for key in each[0]}
+            found[name + what]["spread"] = {key: float(np.std([scores[key] for scores in each])) for key in each[0]}
     return found
+
+
+def fitted_trees(rows: Float32, x: Float32, labels: Labels, config: LearnConfig) -> dict[str, Any]:
+    """Heads fitted to ``rows``: what trees over ``x`` they give, and which of them an index would have."""
+    fitted = learn_vectors(rows, config, Silent())
+    choice = choose_tree(x, fitted.head, fitted.disk, fitted.walk, seed=config.seed)
+    points, on_circle = fitted.head(x), fitted.disk(x)
+    trees = {
+        ("ball", Decode.WARD): (f"learned, p = {fitted.head.dim}", decode(points, Decode.WARD)),
+        ("disk", Decode.CIRCLE_WARD): ("learned, p = 2", decode(on_circle, Decode.CIRCLE_WARD)),
+        ("disk", Decode.CIRCLE_SINGLE): ("learned, p = 2, single linkage", decode(on_circle, Decode.CIRCLE_SINGLE)),
+    }
+    if fitted.walk is not None:
+        trees["walk", Decode.WARD] = f"walks, p = {fitted.walk.dim}", decode(fitted.walk(x), Decode.WARD)
+    scores = {name: tree_scores(tree, x, *labels) for name, tree in trees.values()}
+    scores["the tree of an index"] = scores[trees[choice.name, choice.decode][0]]
+    return {"trees": scores, "chosen": [choice.name, choice.decode.value]}
 
 
 def ablation(work: Path, data: Data) -> list[dict[str, Any]]:

@@ -16,6 +16,9 @@ PUBLISHED = {
 }
 MEASURES = ("dp", "lp", "acc", "nmi")
 _OURS = "learned, p = 32"
+_INDEX = "the tree of an index"
+_OF_TEST = "diffusion of the test set + Ward"
+_AT_20 = {"DP 20": "dp_20", "LP 20": "lp_20", "ACC 20": "acc_20", "NMI 20": "nmi_20"}
 _FEATURES = (
     ("knn10_coarse", "10-NN, superclasses"),
     ("knn10_fine", "10-NN, classes"),
@@ -41,6 +44,7 @@ def section(result: dict[str, Any]) -> str:
             "### Features",
             "",
             *_features(result),
+            *_crops(result),
             "",
             "### Trees over the test images",
             "",
@@ -89,6 +93,31 @@ def _features(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def _crops(result: dict[str, Any]) -> list[str]:
+    """What five crops add to images encoded whole, on the same encoders."""
+    if not all("whole" in each for each in result["encoders"].values()):
+        return []
+    lines = [
+        "",
+        "An image is encoded by five crops (its centre and corners, 4/5 of each side, at the size of the views). "
+        "Beside it, what it gives encoded whole; both trees need no head.",
+        "",
+        "| encoder | images | 10-NN, superclasses | 10-NN, classes |"
+        + "".join(f" {tree}: {what} |" for tree in ("Ward", "diffusion + Ward") for what in _AT_20),
+        "|---|---|" + "---:|" * (2 + 2 * len(_AT_20)),
+    ]
+    for name, title in _ENCODERS.items():
+        each = result["encoders"][name]
+        for images, neighbours, trees in (
+            ("whole", each["whole"], each["whole"]),
+            ("crops", each["features"], each["trees"]),
+        ):
+            cells = [f"{neighbours[key]:.3f}" for key in ("knn10_coarse", "knn10_fine")]
+            cells += [f"{100 * trees[tree][key]:.1f}" for tree in ("ward", _OF_TEST) for key in _AT_20.values()]
+            lines.append(f"| {title} | {images} | {' | '.join(cells)} |")
+    return lines
+
+
 def _trees(result: dict[str, Any]) -> list[str]:
     lines = [
         "DP, LP, ACC, NMI in % at 20 clusters (superclasses) and at 100 (classes); DP of the whole tree; Dasgupta's "
@@ -110,7 +139,7 @@ def _trees(result: dict[str, Any]) -> list[str]:
 
 
 def _bold(name: str) -> str:
-    return f"**{name}**" if name == _OURS else name
+    return f"**{name}**" if name in (_OURS, _INDEX) else name
 
 
 def _row(scores: dict[str, Any]) -> str:
@@ -122,7 +151,12 @@ def _row(scores: dict[str, Any]) -> str:
 def _verdicts(result: dict[str, Any]) -> list[str]:
     """What won and what lost, said from the figures."""
     longer, joint, alone = (result["encoders"][name]["trees"] for name in _ENCODERS)
-    lines = [_against_published(longer[_OURS], name) for name in PUBLISHED]
+    lines = [
+        _against_published(trees[ours], ours, title, name)
+        for title, trees in (("longer", longer), ("contrast and tree", joint))
+        for ours in dict.fromkeys([_OURS, *(name for name in longer if name.startswith(_INDEX))])
+        for name in PUBLISHED
+    ]
     for title, trees in (("longer", longer), ("contrast and tree", joint), ("contrast alone", alone)):
         lines.append(
             f"- Learned tree against Ward on the same features ({title}): {_difference(trees[_OURS], trees['ward'])}."
@@ -137,26 +171,33 @@ def _verdicts(result: dict[str, Any]) -> list[str]:
     for title, trees in (("contrast and tree", joint), ("contrast alone", alone)):
         lines.append(
             f"- On the features of {title}, what the tree loss adds to where the head starts: "
-            f"{_difference(trees[_OURS], trees[_OURS + ', without the tree loss'])}; what the diffusion adds: "
-            f"{_difference(trees[_OURS], trees[_OURS + ', without diffusion'])}."
+            f"{_difference(trees[_OURS], trees[_OURS + ', without the tree loss'])}"
+            + (
+                f"; what the diffusion adds: {_difference(trees[_OURS], trees[_OURS + ', without diffusion'])}."
+                if _OURS + ", without diffusion" in trees
+                else "."
+            )
         )
     named = [name for name in longer if isinstance(longer[name], dict)]
     best = max(named, key=lambda name: float(longer[name]["dp_coarse"]))
     lines.append(f"- The purest whole tree on the features trained longer (superclasses) is *{best}*.")
-    picks = [" with ".join(pick) for pick in longer["chosen without labels"]]
-    lines.append(f"- Head and decoding that were chosen without labels, by seed: {', '.join(picks)}.")
+    for name in longer:
+        if name.startswith("chosen without labels"):
+            picks = [" with ".join(pick) for pick in longer[name]]
+            what = name.replace("chosen without labels", "Head and decoding that were chosen without labels")
+            lines.append(f"- {what}, by seed: {', '.join(picks)}.")
     return lines
 
 
-def _against_published(ours: dict[str, Any], name: str) -> str:
+def _against_published(ours: dict[str, Any], what: str, features: str, name: str) -> str:
     pairs = [
         (f"{measure.upper()} {k}", 100 * ours[f"{measure}_{k}"], value)
         for k, half in zip((20, 100), PUBLISHED[name], strict=True)
         for measure, value in zip(MEASURES, half, strict=True)
     ]
-    below = [f"{what} ({mine:.1f} to {theirs:.1f})" for what, mine, theirs in pairs if mine <= theirs]
+    below = [f"{title} ({mine:.1f} to {theirs:.1f})" for title, mine, theirs in pairs if mine <= theirs]
     verdict = "above in all eight" if not below else f"not above in {', '.join(below)}"
-    return f"- *{_OURS}* on the features trained longer, against {name}: {verdict}."
+    return f"- *{what}* on the features *{features}*, against {name}: {verdict}."
 
 
 def _difference(a: dict[str, Any], b: dict[str, Any]) -> str:
@@ -167,8 +208,9 @@ def _difference(a: dict[str, Any], b: dict[str, Any]) -> str:
 def _ablation(result: dict[str, Any]) -> list[str]:
     rows = result["ablation"]
     training = rows[-1]["training"]
+    kept = f"Measured on {result['ablation_of']}, images encoded whole. " if "ablation_of" in result else ""
     return [
-        f"All from the same {training['epochs'] - training['joint_epochs']} epochs of the contrast; "
+        f"{kept}All from the same {training['epochs'] - training['joint_epochs']} epochs of the contrast; "
         f"{training['joint_epochs']} epochs more on {training['run']['data']}; one seed, so that differences below "
         "half a point mean little. (lambda_ct, lambda_hc) are fixed weights of eq. 3; all but the first draw batches "
         "of anchors and neighbours. Norms and cosine are those of the two gradients at the encoder's output, before "
