@@ -21,6 +21,7 @@ from benchmarks.sections import (
     training,
     tree_time,
     uci,
+    updates,
 )
 
 __all__ = ["main", "page"]
@@ -28,6 +29,7 @@ __all__ = ["main", "page"]
 _SECTIONS = {
     "search": search.section,
     "search_leads": search_leads.section,
+    "updates": updates.section,
     "cifar100": cifar100.section,
     "uci": uci.section,
     "bbbc013": bbbc013.section,

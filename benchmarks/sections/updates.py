@@ -50,6 +50,12 @@ def _speed(found: dict[str, Any]) -> Iterator[str]:
         one = beside[how]
         times = " | ".join(f"{one[f'p{p}_ms']:.2f}" for p in (50, 90, 99))
         yield f"| {name} | {times} | {one['p99_ms'] / quiet:.1f}x |"
+    if _noisy(beside):
+        yield from (
+            "",
+            "Quiet searches had a p99 far above their p90 as well: other programs on the two cores made it.",
+        )
+        yield "So the ratios do not tell what they would be on a machine of one's own, and the bar is not judged."
     tidy, disk, after = found["tidy"], found["disk"], found["after"]
     yield from (
         "",
@@ -67,18 +73,23 @@ def _speed(found: dict[str, Any]) -> Iterator[str]:
 def _verdict(found: dict[str, Any]) -> str:
     by_batch = {row["batch"]: row for row in found["inserts"]}
     beside = found["beside"]
-    reached = {
+    reached: dict[str, bool] = {
         "20,000 vectors/s in batches of 10,000": by_batch[10_000]["vectors_a_second"] >= _BARS["rate"],
         "one durable insert under 30 ms": by_batch[1]["ms"] < _BARS["ms"],
-        "p99 beside a writing process at most twice the quiet one": beside["process"]["p99_ms"]
-        <= _BARS["p99"] * beside["quiet"]["p99_ms"],
-        "p99 beside a writing thread at most twice the quiet one": beside["thread"]["p99_ms"]
-        <= _BARS["p99"] * beside["quiet"]["p99_ms"],
         "open in under 3 s": sorted(found["open"])[1] < _BARS["open"],
     }
+    if not _noisy(beside):
+        for how in ("process", "thread"):
+            most = _BARS["p99"] * beside["quiet"]["p99_ms"]
+            reached[f"p99 beside a writing {how} at most twice the quiet one"] = beside[how]["p99_ms"] <= most
     met = [name for name, holds in reached.items() if holds]
     missed = [name for name, holds in reached.items() if not holds]
     return f"Bars met in this run: {'; '.join(met) or 'none'}. Missed: {'; '.join(missed) or 'none'}."
+
+
+def _noisy(beside: dict[str, Any]) -> bool:
+    """Whether the p99 of quiet searches was made by something else than searching."""
+    return bool(beside["quiet"]["p99_ms"] > 4 * beside["quiet"]["p90_ms"])
 
 
 def _crash(found: dict[str, Any]) -> Iterator[str]:
