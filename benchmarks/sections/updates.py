@@ -53,7 +53,7 @@ def _speed(found: dict[str, Any]) -> Iterator[str]:
     if _noisy(beside):
         yield from (
             "",
-            "Quiet searches had a p99 far above their p90 as well: other programs on the two cores made it.",
+            "The p99 of quiet searches, too, is far above their p90: other programs on the cores made it.",
         )
         yield "So the ratios do not tell what they would be on a machine of one's own, and the bar is not judged."
     tidy, disk, after = found["tidy"], found["disk"], found["after"]
