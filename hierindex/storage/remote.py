@@ -86,7 +86,9 @@ class Remote:
         return above
 
     def exists(self) -> bool:
-        """Whether there is an object of this name."""
+        """Whether there is an object of this name; the folder of the index itself is none."""
+        if not self.key:
+            return False
         with self._errors():
             try:
                 self._package.head(self._store, self.key)

@@ -276,7 +276,7 @@ def refuse_taken(path: Place) -> None:
 
 def _refuse_foreign(path: Place) -> None:
     """Let a new index into a folder that does not exist, is empty, or holds the remains of an unfinished one."""
-    if not path.is_dir() and path.exists():
+    if path.exists() and not path.is_dir():  # in this order: another creator may make it in between
         raise NotAnIndexError(f"{path} should be free or an empty folder; found a file; take another path")
     foreign = [file.name for file in listed(path) if not _OURS.fullmatch(file.name)]
     if foreign:
