@@ -1,6 +1,7 @@
 """Searching: the leaves give what flat FAISS gives, k results come back whenever k rows match."""
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import faiss
@@ -17,7 +18,8 @@ from hierindex.index.exact import exact_rows, joined, ranked
 from hierindex.index.explain import NoWatch
 from hierindex.index.native import Selector
 from hierindex.index.points import OperatingPoint, OperatingPoints
-from hierindex.index.search import Plan, allow, through_leaves
+from hierindex.index.search import Plan, allow, exactly, through_leaves
+from hierindex.index.sieve import Sieve
 from hierindex.vectors import Metric
 
 METRICS = list(Metric)
@@ -338,3 +340,84 @@ def test_threads_do_not_share_their_buffers():
     for got, wanted in zip(found, expected * 5, strict=True):
         np.testing.assert_array_equal(got[0], wanted[0])
         np.testing.assert_array_equal(got[1], wanted[1])
+
+
+def clustered(x, share):
+    side = x @ np.random.default_rng(3).normal(size=x.shape[1])
+    return side <= np.quantile(side, share)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_promise_holds_with_filters(metric):
+    snapshot = build(mixture(6_000, 24, spread=0.8), metric, flat_below=0, n_leaves=80)
+    queries = metric.prepare(mixture(200, 24, seed=8, spread=0.8))
+    true = slow_distances(queries, snapshot.rows, metric)
+    uniform = np.random.default_rng(0).random(6_000)
+    for share in (0.6, 0.3, 0.1):
+        for mask in (uniform < share, clustered(snapshot.rows, share)):
+            truth = np.argsort(np.where(mask, true, np.inf), axis=1, kind="stable")[:, :10]
+            for asked in (0.8, 0.95):
+                rows, _ = snapshot.search(queries, 10, recall=asked, mask=mask)
+                found = np.mean([np.isin(a, b).mean() for a, b in zip(rows, truth, strict=True)])
+                assert found > asked - 0.05, (share, asked, found)
+
+
+def test_a_narrower_filter_scans_more_leaves_and_a_very_narrow_one_none(monkeypatch):
+    snapshot = build(mixture(6_000, 24, spread=0.8), flat_below=0, n_leaves=80)
+    queries, uniform = mixture(50, 24, seed=8, spread=0.8), np.random.default_rng(0).random(6_000)
+    turned = snapshot.packed.turned(queries)
+
+    def lists(mask, recall=0.9):
+        leaves = Sieve.of(snapshot.packed, 10, mask, snapshot.tuned, recall).leaves(turned)
+        assert (np.diff((leaves >= 0).astype(int), axis=1) <= 0).all()  # -1 only at the ends
+        return leaves
+
+    counts = [int((lists(uniform < share) >= 0).sum()) for share in (0.3, 0.06)]
+    assert counts[0] < counts[1] < 50 * 80
+    one_leaf = snapshot.leaf == snapshot.nodes.leaves[7]
+    assert set(np.unique(lists(one_leaf)).tolist()) <= {-1, 7}
+    monkeypatch.setattr("hierindex.index.snapshot.through_leaves", None)
+    assert (snapshot.search(queries, 5, mask=uniform < 0.01)[0] >= 0).all()  # fewer rows than leaves would cost
+
+
+def test_searches_in_many_threads_see_one_snapshot_each_while_rows_come():
+    state = [build(mixture(4_000, 16, spread=0.8), flat_below=0, n_leaves=60, tail_rows=100)]
+    queries, uniform = mixture(60, 16, seed=4, spread=0.8), np.random.default_rng(0).random(6_000)
+    failures, done = [], threading.Event()
+
+    def ask(number):
+        while not done.is_set():
+            snapshot = state[0]
+            mask = uniform[: len(snapshot.table)] < 0.3
+            batch = [snapshot.search(queries, 5, num_threads=1 + number % 2) for _ in range(2)]
+            within = [snapshot.within(queries[:8], 2.0, num_threads=1 + number % 2) for _ in range(2)]
+            sifted = [snapshot.search(queries, 5, mask=mask) for _ in range(2)]
+            single = np.concatenate([snapshot.search(query[None], 5)[0] for query in queries])
+            same = all((a == b).all() for pair in (batch, sifted) for a, b in zip(*pair, strict=True))
+            if not (same and (within[0].rows == within[1].rows).all() and (single == batch[0][0]).all()):
+                failures.append(len(snapshot))
+            if max(values.max() for values in (batch[0][0], within[0].rows)) >= len(snapshot):
+                failures.append(len(snapshot))
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask, number) for number in range(4)]
+        for step in range(6):
+            first = 4_000 + 40 * step
+            state[0] = add(state[0], mixture(40, 16, seed=10 + step), np.arange(first, first + 40))
+        done.set()
+        for each in asking:
+            each.result()
+    assert not failures
+
+
+def test_threads_are_the_ones_asked_for(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "hierindex.index.snapshot.exactly",
+        lambda queries, *rest: seen.append(faiss.omp_get_max_threads()) or exactly(queries, *rest),
+    )
+    snapshot, before = build(mixture(100, 4), num_threads=3), faiss.omp_get_max_threads()
+    snapshot.search(snapshot.rows, 2)
+    snapshot.search(snapshot.rows, 2, num_threads=2)
+    assert seen == [3, 2]
+    assert faiss.omp_get_max_threads() == before

@@ -78,6 +78,10 @@ class ScanCost:
             return 30_000 + 0.56 * self.dim * rows
         return (0.05 if queries * self.dim >= _BY_PRODUCTS else 0.22) * self.dim * rows
 
+    def brute(self, rows: float, share: float, queries: int) -> float:
+        """As `whole`, among the ``share`` of the rows that may be found, which are copied out once."""
+        return self.whole(rows * share, queries) + (2 * rows + self.dim * rows * share) / queries
+
     def scattered(self, rows: float, queries: int) -> float:
         """Comparing so many rows exactly that lie here and there, for one of ``queries`` in one call."""
         return (80 + self.dim if queries == 1 else 30 + 0.55 * self.dim) * rows

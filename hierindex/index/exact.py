@@ -16,7 +16,8 @@ __all__ = ["exact_rows", "exact_rows_where", "in_order", "joined", "ranked"]
 
 _SPARE = 8
 _PAIRS_AT_ONCE = 4_000_000
-_GATHER_BELOW = 0.125  # below this share of rows it is cheaper to copy them out than to ask of each row
+_GATHER_BELOW = 0.5  # below this share of rows it is cheaper to copy them out for all queries than to ask of each row
+_GATHER_FOR_ONE_BELOW = 0.125
 
 
 def exact_rows(queries: Float32, rows: Float32, k: int, by_product: bool, only: Selector | None = None) -> Int64:
@@ -37,7 +38,7 @@ def exact_rows_where(queries: Float32, rows: Float32, k: int, by_product: bool, 
     count = int(np.count_nonzero(allowed))
     if count == len(rows):
         return exact_rows(queries, rows, k, by_product)
-    if count > _GATHER_BELOW * len(rows):
+    if count > (_GATHER_FOR_ONE_BELOW if len(queries) == 1 else _GATHER_BELOW) * len(rows):
         return exact_rows(queries, rows, k, by_product, Selector(allowed))
     some = np.flatnonzero(allowed)
     ids = exact_rows(queries, rows[some], k, by_product)

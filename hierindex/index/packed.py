@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hierindex.index.codes import Coder
 from hierindex.index.leaves import FlatLeaves, LeafLists, PqLeaves
@@ -25,7 +26,7 @@ class Packed:
     Attributes:
         base: rows from here on are the tail, which a search scans one by one.
         nodes: the tree that the lists follow.
-        sizes: ``(L,)``, rows in each list.
+        sizes: ``(L,)``, rows in each list. list_of: ``(base,)``, the list of each row.
         coder, codes: of the coded rows; None where lists are float32.
         rings: the order in which the leaves' rows lie around their centroids, once a search by radius has asked.
     """
@@ -35,6 +36,7 @@ class Packed:
     router: Router
     lists: LeafLists
     sizes: Int64
+    list_of: NDArray[np.int32]
     coder: Coder | None
     codes: Column | None
     rings: RingsOnce = field(default_factory=RingsOnce)
@@ -45,8 +47,7 @@ class Packed:
 
     def rings_of(self, table: Table) -> Rings:
         """Where the packed rows of the table lie."""
-        leaves = self.nodes.leaf_position[table.leaf.values[: self.base]]
-        return self.rings.of(table.rows.values[: self.base], leaves, self.nodes.leaf_centroids)
+        return self.rings.of(table.rows.values[: self.base], self.list_of, self.nodes.leaf_centroids)
 
     def tail_is_long(self, n: int, at_least: int) -> bool:
         """Whether n rows leave a tail worth packing: above ``at_least`` and above half a percent of the packed rows.
@@ -77,13 +78,13 @@ def pack(
     router = Router.over(nodes, metric is Metric.IP, coder)
     lists = nodes.leaf_position[table.leaf.values[:base]]
     sizes = np.bincount(lists, minlength=len(nodes.leaves)).astype(np.int64)
-    rows = table.rows.values[:base]
+    rows, list_of = table.rows.values[:base], lists.astype(np.int32)
     if coder is None:
         flat = FlatLeaves.pack(rows, lists, len(sizes), metric.by_product)
-        return Packed(base, nodes, router, flat, sizes, None, None)
+        return Packed(base, nodes, router, flat, sizes, list_of, None, None)
     codes = _more_codes(coder, codes, table, base)
     coded = PqLeaves.pack(coder, codes.values[:base], lists, len(sizes), metric.by_product)
-    return Packed(base, nodes, router, coded, sizes, coder, codes)
+    return Packed(base, nodes, router, coded, sizes, list_of, coder, codes)
 
 
 def _more_codes(coder: Coder, codes: Column | None, table: Table, base: int) -> Column:

@@ -73,6 +73,11 @@ class OperatingPoints:
         factor = math.ceil(k / tuned)
         return replace(point.times(factor), k=k, beam=point.beam * factor, candidates=point.candidates * factor)
 
+    def at(self, recall: float) -> tuple[OperatingPoint, ...]:
+        """The cheapest settings that find ``recall`` of the nearest, one for each k measured where there is one."""
+        found = (next((p for p in self.points if p.k == k and p.recall >= recall), None) for k in self._measured_k)
+        return tuple(point for point in found if point is not None)
+
     @cached_property
     def _measured_k(self) -> list[int]:
         return sorted({point.k for point in self.points})

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +68,11 @@ class Rings:
     top: float
 
     @classmethod
-    def of(cls, rows: Float32, leaves: Int64, centroids: Float32) -> Self:
+    def of(cls, rows: Float32, leaves: NDArray[np.integer[Any]], centroids: Float32) -> Self:
         """The rings of rows ``(n, d)`` in ``leaves`` ``(n,)`` with these centroids ``(L, d)``."""
-        gap = np.sqrt(compared(rows, centroids, np.arange(len(rows)), leaves, by_product=False), dtype=np.float64)
+        gap = np.sqrt(
+            compared(rows, centroids, np.arange(len(rows)), leaves.astype(np.int64), by_product=False), dtype=np.float64
+        )
         top = float(gap.max(initial=0))
         order = np.lexsort((gap, leaves)).astype(np.int64)
         key = leaves[order] * (2 * top + 1) + gap[order]
@@ -122,7 +124,7 @@ class RingsOnce:
     _made: Rings | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def of(self, rows: Float32, leaves: Int64, centroids: Float32) -> Rings:
+    def of(self, rows: Float32, leaves: NDArray[np.integer[Any]], centroids: Float32) -> Rings:
         """See `Rings.of`; the arguments are always the same ones."""
         with self._lock:
             if self._made is None:

@@ -87,12 +87,22 @@ def leaves_of(packed: Packed, plan: Plan, queries: Float32) -> Int64:
 
 
 def through_leaves(
-    queries: Float32, rows: Float32, k: int, metric: Metric, where: tuple[Packed, Plan, Allowed], watch: NoWatch
+    queries: Float32,
+    rows: Float32,
+    k: int,
+    metric: Metric,
+    where: tuple[Packed, Plan, Allowed],
+    watch: NoWatch,
+    leaves: Int64 | None = None,
 ) -> Found:
-    """The k nearest of the allowed rows in the leaves that the plan probes; k of them whenever k rows are allowed."""
+    """The k nearest of the allowed rows in the leaves that the plan probes; k of them whenever k rows are allowed.
+
+    Somebody may have chosen other ``leaves`` already.
+    """
     packed, plan, allowed = where
     turned = packed.turned(queries)
-    leaves = leaves_of(packed, plan, turned)
+    if leaves is None:
+        leaves = leaves_of(packed, plan, turned)
     watch.probed(packed.nodes, leaves)
     watch.lap("route")
     candidates = packed.lists.scan(turned, leaves, max(k, plan.candidates), allowed.packed)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hierindex.decode import Decode
 from hierindex.errors import InputError
 from hierindex.index.config import IndexConfig
+from hierindex.index.cost import ScanCost
 from hierindex.index.explain import Explanation, NoWatch, StopWatch
 from hierindex.index.filters import Filter, mask_of
 from hierindex.index.ids import IdTable
@@ -23,6 +24,7 @@ from hierindex.index.packed import Packed, pack
 from hierindex.index.points import OperatingPoints
 from hierindex.index.ranges import Near, Searched, all_within
 from hierindex.index.search import Allowed, Plan, allow, exactly, leaves_of, through_leaves
+from hierindex.index.sieve import Sieve
 from hierindex.index.single import ByThread, OneQuery, OneScan
 from hierindex.index.tables import Table
 from hierindex.index.threads import omp_threads
@@ -30,7 +32,8 @@ from hierindex.vectors import Float32, Int64, Metric, positive
 
 __all__ = ["Snapshot"]
 
-_BRUTE_BELOW = 0.02  # a smaller share of matching rows is compared whole
+_SIFTED = 1.5  # a search through the leaves with a filter costs at least so many times one without
+_MOST_PLANS = 1_024  # kept; who asks for more different ones waits a few microseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +135,9 @@ class Snapshot:
             InputError: recall outside (0, 1], k or nprobe below 1, or a mask of another length.
         """
         plan, allowed = self._plan(k, recall, nprobe), self._allowed(mask)
+        sought = recall if nprobe is None else None
         with self._threads(len(queries), num_threads):
-            return self._search(np.ascontiguousarray(queries), plan, k, allowed, watch or NoWatch())
+            return self._search(np.ascontiguousarray(queries), plan, k, allowed, watch or NoWatch(), sought)
 
     def within(
         self,
@@ -209,11 +213,16 @@ class Snapshot:
         }
 
     def _search(
-        self, queries: Float32, plan: Plan | None, k: int, allowed: Allowed, watch: NoWatch
+        self,
+        queries: Float32,
+        plan: Plan | None,
+        k: int,
+        allowed: Allowed,
+        watch: NoWatch,
+        recall: float | None = None,
     ) -> tuple[Int64, Float32]:
         if not allowed.count:
             return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
-        share = allowed.count / len(self)
         if len(queries) == 1 and allowed is self._live:
             one = self._searchers.of(k, plan, self._prepared)
             found = None if one is None else one.search(queries, watch)
@@ -221,13 +230,32 @@ class Snapshot:
                 if plan is None:
                     watch.compared(self.nodes, self.leaf, found[0])
                 return found
-        if plan is None or share < _BRUTE_BELOW:
+        leaves = None
+        if plan is not None and allowed is not self._live:
+            plan, leaves = self._sifted(queries, plan, k, allowed, recall)
+        if plan is None:
             found = exactly(queries, self.rows, k, self.metric, allowed)
             watch.compared(self.nodes, self.leaf, found[0])
             watch.lap("exact scan")
             return found
-        where = self._lists, plan.widened(share), allowed
-        return through_leaves(queries, self.rows, k, self.metric, where, watch)
+        return through_leaves(queries, self.rows, k, self.metric, (self._lists, plan, allowed), watch, leaves)
+
+    def _sifted(
+        self, queries: Float32, plan: Plan, k: int, allowed: Allowed, recall: float | None
+    ) -> tuple[Plan | None, Int64 | None]:
+        """The plan among allowed rows only, with its leaves; None where comparing all of these rows costs less."""
+        packed, share = self._lists, allowed.count / len(self)
+        price = ScanCost(self.rows.shape[1], None).brute(len(self.table), share, len(queries))
+        if recall is None or self.tuned is None or allowed.mask is None:
+            return plan.widened(share), None
+        whole = self.tuned.lookup(k, recall)
+        if whole is None or price < _SIFTED * whole.cost:
+            return None, None
+        sieve = Sieve.of(packed, k, allowed.mask, self.tuned, recall)
+        if sieve is None:
+            return None, None
+        leaves = sieve.leaves(packed.turned(queries))
+        return (None, None) if price < sieve.price(leaves, plan.candidates) else (plan, leaves)
 
     def _threads(self, n_queries: int, num_threads: int | None) -> AbstractContextManager[None]:
         """FAISS's threads for so many queries.
@@ -240,13 +268,16 @@ class Snapshot:
 
     def _plan(self, k: int, recall: float, nprobe: int | None) -> Plan | None:
         """How to search; None for comparing all rows."""
-        known = self._plans
-        if (k, recall, nprobe) not in known:
-            known[k, recall, nprobe] = self._planned(k, recall, nprobe)
-        return known[k, recall, nprobe]
+        known, asked = self._plans, (k, recall, nprobe)
+        found = known.get(asked)
+        if found is None:
+            if len(known) >= _MOST_PLANS:
+                known.clear()
+            found = known[asked] = (self._planned(k, recall, nprobe),)
+        return found[0]
 
     @cached_property
-    def _plans(self) -> dict[tuple[int, float, int | None], Plan | None]:
+    def _plans(self) -> dict[tuple[int, float, int | None], tuple[Plan | None]]:
         return {}
 
     def _planned(self, k: int, recall: float, nprobe: int | None) -> Plan | None:
