@@ -172,3 +172,19 @@ def test_questions_by_radius_that_make_no_sense(how, message, vectors, quick):
     index = HierIndex.from_vectors(vectors[:30], config=quick)
     with pytest.raises(InputError, match=message):
         index.search(vectors[:2], **how)
+
+
+def test_memory_is_counted_by_part(vectors, quick):
+    wide = np.tile(vectors, 2)  # 20 dimensions: coded
+    config = BuildConfig(learn=quick.learn, index=IndexConfig(flat_below=0, n_leaves=10))
+    index = HierIndex.from_vectors(wide, payload={"number": np.arange(300)}, config=config)
+    memory = index.info()["memory"]
+    codes = index._view.snapshot.packed.codes.values.shape[1]
+    assert memory["rows"] == 80
+    assert memory["codes"] == 2 * codes
+    assert memory["ids"] == 8 + 8 + 4
+    assert memory["payload"] == 8
+    assert memory["columns"] == 24
+    assert memory["all"] == pytest.approx(sum(value for name, value in memory.items() if name != "all"), abs=0.5)
+    small = HierIndex.from_vectors(vectors, config=quick).info()["memory"]
+    assert (small["rows"], small["codes"], small["ids"], small["payload"]) == (40, 0, 8, 0)

@@ -61,6 +61,18 @@ def test_vectors_from_a_file(vectors, tmp_path, capsys):
     assert "l2 distance" in out
 
 
+def test_search_by_radius(vectors, tmp_path, capsys):
+    HierIndex.from_vectors(vectors[:60], metric="l2", path=tmp_path / "v.index")
+    np.save(tmp_path / "q.npy", vectors[7:9])
+    gaps = np.linalg.norm(vectors[7:9, None] - vectors[None, :60], axis=2)
+    wanted = [np.flatnonzero(row <= 1.5).tolist() for row in gaps]
+    asked = ("search", tmp_path / "v.index", tmp_path / "q.npy", "--radius", 1.5, "--json")
+    found = json.loads(run(capsys, *asked, "--threads", 2)[1])
+    assert [sorted(hit["id"] for hit in hits) for hits in found] == wanted
+    assert max(map(len, wanted)) > 2
+    assert [hits[:2] for hits in found] == json.loads(run(capsys, *asked, "-k", 2)[1])
+
+
 def test_the_tree_as_lines_json_newick_and_picture(saved, tmp_path, capsys):
     _, out, _ = run(capsys, "tree", saved, "--depth", 2)
     assert "100 points" in out

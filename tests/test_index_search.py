@@ -381,8 +381,8 @@ def test_a_narrower_filter_scans_more_leaves_and_a_very_narrow_one_none(monkeypa
 
 
 def test_searches_in_many_threads_see_one_snapshot_each_while_rows_come():
-    state = [build(mixture(4_000, 16, spread=0.8), flat_below=0, n_leaves=60, tail_rows=100)]
-    queries, uniform = mixture(60, 16, seed=4, spread=0.8), np.random.default_rng(0).random(6_000)
+    state = [build(mixture(2_000, 16, spread=0.8), flat_below=0, n_leaves=40, tail_rows=100)]
+    queries, uniform = mixture(20, 16, seed=4, spread=0.8), np.random.default_rng(0).random(3_000)
     failures, done = [], threading.Event()
 
     def ask(number):
@@ -401,10 +401,12 @@ def test_searches_in_many_threads_see_one_snapshot_each_while_rows_come():
 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(ask, number) for number in range(4)]
-        for step in range(6):
-            first = 4_000 + 40 * step
-            state[0] = add(state[0], mixture(40, 16, seed=10 + step), np.arange(first, first + 40))
-        done.set()
+        try:
+            for step in range(4):
+                first = 2_000 + 40 * step
+                state[0] = add(state[0], mixture(40, 16, seed=10 + step), np.arange(first, first + 40))
+        finally:
+            done.set()
         for each in asking:
             each.result()
     assert not failures

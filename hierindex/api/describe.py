@@ -8,6 +8,7 @@ import numpy as np
 
 from hierindex.api.model import Model
 from hierindex.api.view import View
+from hierindex.index.rows import Column
 from hierindex.index.snapshot import Snapshot
 from hierindex.storage import Store
 
@@ -24,6 +25,7 @@ def describe(view: View, store: Store | None) -> dict[str, Any]:
         "ids": "strings" if snapshot.ids.of_strings else "integers",
         "payload": [] if snapshot.payload is None else snapshot.payload.column_names,
         "search": _search(snapshot),
+        "memory": _memory(snapshot),
         "leaves": _leaves(view),
         "tree": _tree(view.model),
         "learned": _learned(view.model),
@@ -43,6 +45,31 @@ def _search(snapshot: Snapshot) -> dict[str, Any]:
         "levels": list(snapshot.packed.router.widths),
         "operating_points": [_operating_point(snapshot, recall) for recall in (0.9, 0.95, 0.99)],
     }
+
+
+def _memory(snapshot: Snapshot) -> dict[str, float]:
+    """Bytes a point in memory, by part; what Python and FAISS need around them is not counted.
+
+    ``codes`` are kept twice, by row and by leaf (float32 rows by leaf where leaves are not coded); ``ids`` are the
+    points' own and the row numbers in the leaves; ``tree`` is centroids and places of all nodes.
+    """
+    table, packed, n, d = snapshot.table, snapshot.packed, max(len(snapshot), 1), snapshot.rows.shape[1]
+    coded, lists, listed = 0, 0, 0
+    if packed is not None:
+        width = 4 * d if packed.codes is None else packed.codes.values.shape[1]
+        coded = 0 if packed.codes is None else packed.codes.values.nbytes
+        lists, listed = packed.base * width, packed.base * (8 + packed.list_of.itemsize)
+    nodes = snapshot.nodes
+    parts = {
+        "rows": table.rows.values.nbytes,
+        "codes": coded + lists,
+        "ids": table.ids.values.nbytes + listed,
+        "points": table.points.values.nbytes if isinstance(table.points, Column) else 0,
+        "payload": 0 if snapshot.payload is None else snapshot.payload.nbytes,
+        "columns": sum(column.values.nbytes for column in (table.seq, table.home, table.leaf)),
+        "tree": nodes.centroid.nbytes + nodes.ball.nbytes,
+    }
+    return {name: round(size / n, 1) for name, size in (parts | {"all": sum(parts.values())}).items()}
 
 
 def _operating_point(snapshot: Snapshot, recall: float) -> dict[str, Any]:

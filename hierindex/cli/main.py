@@ -107,8 +107,10 @@ def build(
 def search(
     index: IndexPath,
     query: Annotated[list[str], typer.Argument(help="Image files, a folder, or one .npy or .parquet file.")],
-    k: Neighbours = 10,
+    k: Annotated[int | None, typer.Option("-k", help="How many neighbours; default: 10, or all in --radius.")] = None,
     recall: Recall = 0.95,
+    radius: Annotated[float | None, typer.Option(help="Only points at most so far away; without -k all.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads for many queries; default: the index's own.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many queries of a file or folder.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -120,7 +122,8 @@ def search(
     asked = inputs.read_many(query)
     if limit is not None:
         asked = opened.encode(asked)[: positive(limit, "limit")]
-    hits = opened.search(asked, k, recall=recall)
+    how: dict[str, Any] = {"recall": recall, "num_threads": threads}
+    hits = opened.search(asked, k, **how) if radius is None else opened.search(asked, k, radius=radius, **how)
     if as_json:
         show_json([[{"id": h.id, "distance": h.distance, "leaf": h.leaf} for h in found] for found in hits])
         return

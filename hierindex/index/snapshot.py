@@ -32,7 +32,7 @@ from hierindex.vectors import Float32, Int64, Metric, positive
 
 __all__ = ["Snapshot"]
 
-_SIFTED = 1.5  # a search through the leaves with a filter costs at least so many times one without
+_SIFTED = 4  # a search through the leaves with a filter costs about so many times one without
 _MOST_PLANS = 1_024  # kept; who asks for more different ones waits a few microseconds
 
 
