@@ -13,6 +13,7 @@ from benchmarks.common import RESULTS, ROOT
 from benchmarks.sections import (
     bbbc013,
     cifar100,
+    filters,
     imbalanced,
     leads,
     search,
@@ -29,6 +30,7 @@ __all__ = ["main", "page"]
 _SECTIONS = {
     "search": search.section,
     "search_leads": search_leads.section,
+    "filters": filters.section,
     "updates": updates.section,
     "cifar100": cifar100.section,
     "uci": uci.section,
