@@ -22,8 +22,9 @@ def section(result: dict[str, Any]) -> str:
     return f"""## Search with filters
 
 Recall@{result["k"]} among the rows that a filter lets through, for filters of a share of the rows: random ones,
-half-spaces of a random direction, and balls around a stored row. Queries and filters are others than those that the
-rule in `hierindex/index/sieve.py` was fitted on. In brackets: the time beside comparing all matching rows in the same
+half-spaces of a random direction, and balls around a stored row. Filters are others than those that the rule in
+`hierindex/index/sieve.py` was fitted on; its second constant, when to compare all matching rows, was set after a run
+with these queries. In brackets: the time beside comparing all matching rows in the same
 run, on a busy machine. {always}
 
 {_tables(result)}
