@@ -247,7 +247,7 @@ def test_named_encoders_learn_with_smaller_views(name):
     config = quick(epochs=1, joint=1.0, steps=2, views=ViewConfig(size=12))
     learned = learn_images(source, replace(config, encoder=EncoderConfig(name=name)), Silent())
     again = load_encoder(learned.encoder.spec, learned.encoder.arrays, device="cpu")
-    assert learned.encoder.spec["name"] == name
+    assert again.spec["name"] == name
     assert np.allclose(again.encode(source.pixels), learned.latent, atol=1e-5)
 
 
