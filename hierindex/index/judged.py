@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hierindex.index.exact import exact_rows_where, ranked
 from hierindex.index.router import Router
@@ -76,7 +77,15 @@ class Routed:
     rows_up_to: Int64
 
     @classmethod
-    def of(cls, router: Router, queries: Float32, judged: Judged, leaf_of: Int64, sizes: Int64, beam: int) -> Self:
+    def of(
+        cls,
+        router: Router,
+        queries: Float32,
+        judged: Judged,
+        leaf_of: NDArray[np.integer[Any]],
+        sizes: Int64,
+        beam: int,
+    ) -> Self:
         """The ways as far as they find neighbours.
 
         Args:

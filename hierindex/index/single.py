@@ -41,7 +41,7 @@ class OneQuery:
     """
 
     def __init__(self, packed: Packed, rows: Float32, metric: Metric, k: int, plan: Plan, allowed: Allowed) -> None:
-        self._packed, self._rows, self._metric, self._k, self._plan = packed, rows, metric, k, plan
+        self._packed, self._rows, self._metric, self._plan = packed, rows, metric, plan
         self._only, sp = allowed.packed, _raw.swig_ptr
         dim, width = rows.shape[1], packed.router.dim
         candidates, nprobe = max(k, plan.candidates), min(plan.nprobe, packed.router.widths[-1])
@@ -50,15 +50,15 @@ class OneQuery:
         self._ids, self._by_code = np.empty((1, candidates), np.int64), np.empty((1, candidates), np.float32)
         self._best, self._values = np.empty((1, k), np.int64), np.empty((1, k), np.float32)
         self._asked = self._turned if packed.coder is not None else self._query
-        leaves, near, ids, by_code = (sp(each) for each in (self._leaves, self._near, self._ids, self._by_code))
+        self._coarse = np.zeros((1, nprobe), np.float32)  # only residual codes would look at it
+        asked, leaves, near, coarse, ids, by_code = (
+            sp(each) for each in (self._asked, self._leaves, self._near, self._coarse, self._ids, self._by_code)
+        )
         self._scan_parameters: dict[int, Any] = {}
-        router, above = packed.router.way(plan.beam)
-        self._route: Callable[[], object] = lambda: router.search_c(1, sp_turned, nprobe, near, leaves, above)
-        sp_turned, zeros = sp(self._asked), np.zeros(nprobe, np.float32)
-        sp_zeros, lists = sp(zeros), packed.lists.index
-        self._held = zeros  # FAISS holds its address only
+        (router, above), lists = packed.router.way(plan.beam), packed.lists.index
+        self._route: Callable[[], object] = lambda: router.search_c(1, asked, nprobe, near, leaves, above)
         self._scan: Callable[[Any], object] = lambda parameters: lists.search_preassigned_c(
-            1, sp_turned, candidates, leaves, sp_zeros, by_code, ids, False, parameters
+            1, asked, candidates, leaves, coarse, by_code, ids, False, parameters
         )
         compare = _raw.knn_inner_products_by_idx if metric.by_product else _raw.knn_L2sqr_by_idx
         where = sp(self._query), sp(rows), ids, dim, 1, len(rows), candidates, k, sp(self._values), sp(self._best)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +44,19 @@ def tune(table: Table, packed: Packed, judged: Judged) -> OperatingPoints:
     if not len(judged.rows):  # fewer than ten rows: nothing is promised, everything is compared
         return OperatingPoints((), n_live, n_leaves)
     queries = packed.turned(judged.queries)
-    routed = _cheapest_way(table, packed, queries, judged)
+    routed = _cheapest_way(packed, queries, judged)
     places = _places(table, packed, queries, judged, routed)
     measured = [point for k in judged.measured_k for point in _Curve(packed, judged, routed, places, k).points()]
     frontier = tuple(point for k in judged.measured_k for point in _frontier([p for p in measured if p.k == k]))
     return OperatingPoints(frontier, n_live, n_leaves)
 
 
-def _cheapest_way(table: Table, packed: Packed, queries: Float32, judged: Judged) -> Routed:
+def _cheapest_way(packed: Packed, queries: Float32, judged: Judged) -> Routed:
     """The ways through the leaves with the beam that reaches most of the neighbours' leaves for the least."""
-    leaf_of, price = packed.nodes.leaf_position[table.leaf.values], _price(packed, judged)
-    ways = [Routed.of(packed.router, queries, judged, leaf_of, packed.sizes, beam) for beam in packed.router.beams]
+    price = _price(packed, judged)
+    ways = [
+        Routed.of(packed.router, queries, judged, packed.list_of, packed.sizes, beam) for beam in packed.router.beams
+    ]
 
     def cost(way: Routed) -> float:
         lists = min(way.width, int(np.quantile(way.rank[:, :_NEIGHBOURS], _REACHED)) + 1)
@@ -67,7 +70,8 @@ def _cheapest_way(table: Table, packed: Packed, queries: Float32, judged: Judged
 def _places(table: Table, packed: Packed, queries: Float32, judged: Judged, routed: Routed) -> NDArray[np.int16]:
     """``(widths, q, t)``: the least number of candidates that has each true neighbour, as an index into _CANDIDATES.
 
-    Widths are numbers of leaves scanned; the query's own row is no candidate.
+    Widths are numbers of leaves scanned; the query's own row is no candidate. Where lists are exact, any number of
+    candidates has what is found at all.
     """
     truth = judged.truth
     deep = truth.shape[1] if packed.lists.exact else _MOST
@@ -82,6 +86,8 @@ def _places(table: Table, packed: Packed, queries: Float32, judged: Judged, rout
             position[-1] = _MOST
             places[width, query] = np.searchsorted(_CANDIDATES, position[truth[query]] + 1)
             position[rows] = _MOST
+    if packed.lists.exact:
+        places[places < len(_CANDIDATES)] = 0
     return places
 
 
@@ -101,9 +107,10 @@ class _Curve:
         for width in self.routed.widths.tolist():
             x = features(self.routed.distances[:, :width])
             if x.shape[1] not in weights:
-                weights[x.shape[1]] = fitted(x, self._needed())
+                weights[x.shape[1]] = fitted(x, self._needed)
             yield from self._at_width(width, x @ weights[x.shape[1]], weights[x.shape[1]])
 
+    @cached_property
     def _needed(self) -> Int64:
         """``(q,)``: how many leaves hold the larger part of each query's nearest."""
         rank = np.sort(self.routed.rank[:, : max(self.k, _NEIGHBOURS)], axis=1)
@@ -148,14 +155,11 @@ class _Curve:
         level = np.searchsorted(self.routed.widths, leaves)
         query = np.arange(len(leaves))
         place = self.places[level, query, : self.k].astype(np.int64)
-        if self.packed.lists.exact:
-            place[place < len(_CANDIDATES)] = 0
         place[self.routed.rank[:, : self.k] >= leaves[:, None]] = len(_CANDIDATES)
         cells = len(_CANDIDATES) + 1
         counts = np.bincount((place + cells * query[:, None]).ravel(), minlength=cells * len(query))
         share = np.cumsum(counts.reshape(len(query), cells)[:, :-1], axis=1) / self.k
-        sure = share.mean(axis=0) - share.std(axis=0) / math.sqrt(len(query)) - 1 / (len(query) * self.k)
-        return np.asarray(sure[:1] if self.packed.lists.exact else sure)
+        return np.asarray(share.mean(axis=0) - share.std(axis=0) / math.sqrt(len(query)) - 1 / (len(query) * self.k))
 
     def _cost(self, width: int, leaves: float, rows: float, candidates: int) -> float:
         return _price(self.packed, self.judged).of_both(
