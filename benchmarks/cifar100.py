@@ -25,7 +25,7 @@ from benchmarks.cifar100_figure import draw
 from benchmarks.cifar100_train import ABLATION, train_images
 from benchmarks.common import RESULTS, about, shared_data, write
 from benchmarks.flat_logits import kmeans_logits
-from benchmarks.judging import feature_scores, mean_ahp, tree_scores
+from benchmarks.judging import feature_scores, labels_of, mean_ahp, tree_scores
 from benchmarks.rivals import bisecting_kmeans, linkages
 from hierindex.decode import Decode, decode, l2h_points
 from hierindex.learning import Encoder, HeadConfig, LearnConfig, choose_tree, learn_vectors, load_encoder
@@ -262,16 +262,6 @@ def superclasses(labels: Labels) -> Int64:
     found = np.zeros(100, dtype=np.int64)
     found[labels[1]] = labels[0]
     return found
-
-
-def labels_of(paths: list[Path], n: int | None = None) -> Labels:
-    """Superclass and class of all rows, or of the first n."""
-    tables = [pq.read_table(path, columns=["coarse_label", "fine_label"]) for path in paths]
-    coarse, fine = (
-        np.concatenate([table[name].to_numpy().astype(np.int64) for table in tables])[:n]
-        for name in ("coarse_label", "fine_label")
-    )
-    return coarse, fine
 
 
 def names_of(path: Path) -> list[str]:

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from benchmarks.common import about, shared_data, write
+from benchmarks.judging import labels_of
 from benchmarks.rivals import bisecting_kmeans, linkages
 from hierindex import BuildConfig, HierIndex
 from hierindex.head import unit
@@ -105,8 +105,8 @@ def judged(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Trees and features beside the labels, which nothing before this function has seen."""
     n = len(index)
-    coarse, fine = labels_of(train, n)
-    asked_coarse, asked_fine = labels_of(test, len(asked))
+    coarse, fine = labels_of([train], n)
+    asked_coarse, asked_fine = labels_of([test], len(asked))
     latent, raw = index.vectors(), flattened(pixels_of(train, n))
     features = {
         name: {
@@ -164,13 +164,6 @@ def pixels_of(path: Path, n: int) -> np.ndarray[Any, Any]:
 def flattened(images: np.ndarray[Any, Any]) -> Float32:
     """Raw pixels as unit rows, so that Euclidean and cosine order agree as they do for the latent vectors."""
     return unit(images.reshape(len(images), -1).astype(np.float32))
-
-
-def labels_of(path: Path, n: int) -> tuple[Int64, Int64]:
-    """Superclass and class of the first n images."""
-    table = pq.read_table(path, columns=["coarse_label", "fine_label"]).slice(0, n)
-    coarse, fine = (table[name].to_numpy().astype(np.int64) for name in ("coarse_label", "fine_label"))
-    return coarse, fine
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow.parquet as pq
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -19,9 +22,19 @@ from hierindex.metrics import (
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["feature_scores", "mean_ahp", "tree_scores"]
+__all__ = ["feature_scores", "labels_of", "mean_ahp", "tree_scores"]
 
 _QUERIES_AT_ONCE = 1_000
+
+
+def labels_of(paths: list[Path], n: int | None = None) -> tuple[Int64, Int64]:
+    """Superclass and class of all rows of CIFAR-100's files, or of the first n."""
+    tables = [pq.read_table(path, columns=["coarse_label", "fine_label"]) for path in paths]
+    coarse, fine = (
+        np.concatenate([table[name].to_numpy().astype(np.int64) for table in tables])[:n]
+        for name in ("coarse_label", "fine_label")
+    )
+    return coarse, fine
 
 
 def tree_scores(tree: Tree, x: Float32, coarse: Int64, fine: Int64) -> dict[str, float]:

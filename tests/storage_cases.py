@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pyarrow as pa
 
 from hierindex.index.nodes import Nodes
 from hierindex.storage import Contents, ModelFile, Points, TreeFile
+from hierindex.storage.sealed import digest, dumps
 
 MODEL = ModelFile(
     {"layers": [4, 2], "name": "é"},
@@ -90,3 +93,24 @@ def assert_contents(found: Contents, points: Points, tree: TreeFile, model: Mode
 def files_under(path: Path) -> list[str]:
     """Every file below ``path``, by relative name."""
     return sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+
+
+class Bomb:
+    """What touches a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def resealed(index: Path, change: Callable[[dict[str, object]], None], weights: bytes | None = None) -> None:
+    """Change spec.json (and the weights) and make its digests right again, as an attacker would."""
+    spec = index / "model/000001/spec.json"
+    body = json.loads(spec.read_bytes())["body"]
+    if weights is not None:
+        (index / "model/000001/weights.safetensors").write_bytes(weights)
+        body["weights_sha256"] = digest(weights)
+    change(body)
+    spec.write_text(dumps({"sha256": digest(dumps(body, "")), "body": body}, ""))

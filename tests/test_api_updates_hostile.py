@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from storage_cases import Bomb, resealed
 from updates_cases import DIM, payload_of, seed_index, vector_of
 from updates_crash import state_of
 
@@ -21,7 +22,6 @@ from hierindex import HierIndex
 from hierindex.errors import CorruptIndexError, HierIndexError
 from hierindex.storage import Store, commit
 from hierindex.storage.files import listed
-from hierindex.storage.sealed import digest, dumps
 
 QUERIES = np.random.default_rng(5).normal(size=(4, DIM)).astype(np.float32)
 
@@ -137,25 +137,6 @@ def test_generations_and_parts_in_each_others_places(copy):
             same = (path / one).read_bytes() == whole
             assert opens_as_it_was_or_not_at_all(path, wanted) == same
             (path / one).write_bytes(whole)
-
-
-class Bomb:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
-def resealed(path, change, weights=None):
-    """Change the model and make its digests right again, as somebody who knows the format would."""
-    spec = path / "model/000001/spec.json"
-    body = json.loads(spec.read_bytes())["body"]
-    if weights is not None:
-        (path / "model/000001/weights.safetensors").write_bytes(weights)
-        body["weights_sha256"] = digest(weights)
-    change(body)
-    spec.write_text(dumps({"sha256": digest(dumps(body, "")), "body": body}, ""))
 
 
 def test_a_pickle_in_the_place_of_the_weights(copy, tmp_path):

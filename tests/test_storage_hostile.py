@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, TableFeatures, write_deltalake
-from storage_cases import MODEL, assert_contents, files_under, points_of, tree_of
+from storage_cases import MODEL, Bomb, assert_contents, files_under, points_of, resealed, tree_of
 
 from hierindex.errors import CorruptIndexError, FormatVersionError, HierIndexError, StorageError
 from hierindex.storage import ModelFile, Store, TreeFile, files, model_file, tree_file
-from hierindex.storage.sealed import digest, dumps
+from hierindex.storage.sealed import digest
 
 
 @pytest.fixture(scope="module")
@@ -115,30 +115,11 @@ def test_generations_and_parts_that_changed_places(index: Path) -> None:
         Store.open(index, version=1).load()
 
 
-class _Bomb:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
-        return Path.touch, (self.path,)
-
-
-def _reseal(index: Path, change: Callable[[dict[str, object]], None], weights: bytes | None = None) -> None:
-    """Change spec.json (and the weights) and make its digests right again, as an attacker would."""
-    spec = index / "model/000001/spec.json"
-    body = json.loads(spec.read_bytes())["body"]
-    if weights is not None:
-        (index / "model/000001/weights.safetensors").write_bytes(weights)
-        body["weights_sha256"] = digest(weights)
-    change(body)
-    spec.write_text(dumps({"sha256": digest(dumps(body, "")), "body": body}, ""))
-
-
 def test_weights_that_are_no_safetensors(index: Path, tmp_path: Path) -> None:
     bomb = tmp_path / "ran"
     absurd = json.dumps({"w": {"dtype": "F32", "shape": [2**40, 2**20], "data_offsets": [0, 2**62]}}).encode()
     for weights in (
-        pickle.dumps(_Bomb(bomb)),
+        pickle.dumps(Bomb(bomb)),
         b"",
         struct.pack("<Q", 2**62) + b"{}",
         struct.pack("<Q", len(absurd)) + absurd,
@@ -146,7 +127,7 @@ def test_weights_that_are_no_safetensors(index: Path, tmp_path: Path) -> None:
     ):
         (index / "model/000001/weights.safetensors").write_bytes(weights)
         _refused(index, "model/000001/weights.safetensors", "do not fit the sha256")
-        _reseal(index, lambda _: None, weights)
+        resealed(index, lambda _: None, weights)
         _refused(index, "model/000001/weights.safetensors", "SafetensorError")
     assert not bomb.exists()
 
@@ -180,7 +161,7 @@ def test_a_changed_value_in_the_spec_is_seen(index: Path) -> None:
 
 def test_a_newer_format_says_to_upgrade(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     match = r"should be of format version 1 or lower.*; found version 2; upgrade with: pip install --upgrade hierindex"
-    _reseal(index, lambda body: body.update(format=2))
+    resealed(index, lambda body: body.update(format=2))
     with pytest.raises(FormatVersionError, match=rf"spec\.json {match}"):
         _read(index)
     monkeypatch.setattr(tree_file, "FORMAT", 2)
