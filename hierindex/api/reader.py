@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,9 +95,26 @@ class Reader:
         rows = view.rows if ids is None else view.snapshot.ids.rows_of(np.asarray(ids))
         return view.snapshot.rows[rows]
 
-    def payload(self) -> pa.Table | None:
-        """The payload columns, in the order of ``ids``; None if there are none."""
-        return self._view.payload
+    def payload(self, ids: ArrayLike | None = None) -> pa.Table | None:
+        """The payload columns of some ids, or of all in the order of ``ids``; None if there are none.
+
+        Raises:
+            UnknownIdError: an id is not in the index.
+        """
+        if ids is None:
+            return self._view.payload
+        snapshot = self._view.snapshot
+        rows = snapshot.ids.rows_of(np.asarray(ids))
+        return None if snapshot.payload is None else snapshot.payload.take(rows)
+
+    def pinned(self) -> Self:
+        """This index as it is now, whatever is added or deleted later: for several calls that should see one state.
+
+        It shares the memory of this one and takes microseconds. It stands on no disk: a change made to it stays in it.
+        """
+        pinned = copy.copy(self)
+        pinned._store = None
+        return pinned
 
     def leaf_sizes(self) -> Int64:
         """``(L,)``: how many points each leaf holds, from left to right in the tree."""
