@@ -73,16 +73,8 @@ def _typical(view: View, shown: Int64, k: int) -> list[Ids]:
     if k == 0:
         return [view.ids[:0]] * len(shown)
     positive(k, "typical")
-    nodes, leaf = view.snapshot.nodes, view.snapshot.leaf[view.rows]
-    position = nodes.leaf_position[leaf]
-    by_leaf = view.rows[np.argsort(position, kind="stable")]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(position, minlength=len(nodes.leaves)))])
-    spans = starts[nodes.spans[shown]]
-    ids = view.snapshot.ids.values
-    return [
-        ids[view.typical(node, np.sort(by_leaf[start:stop]), k)]
-        for node, (start, stop) in zip(shown.tolist(), spans.tolist(), strict=True)
-    ]
+    ids, atlas = view.snapshot.ids.values, view.atlas
+    return [ids[view.typical(node, np.sort(atlas.rows(node)), k)] for node in shown.tolist()]
 
 
 def _columns(payload: pa.Table | None, names: Sequence[str]) -> pa.Table | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hierindex.api.atlas import Atlas
 from hierindex.api.describe import describe
 from hierindex.api.outline import outline_of
 from hierindex.api.view import Branch, View
@@ -66,6 +67,11 @@ class Reader:
     def tree(self) -> Tree:
         """The tree over all points, SciPy's linkage ``(n - 1, 4)`` and more; its leaf i is ``ids[i]``."""
         return self._view.tree
+
+    @property
+    def atlas(self) -> Atlas:
+        """The tree as a map of the Poincare disk, of the state that the index is in now: where its nodes stand."""
+        return self._view.atlas
 
     @property
     def version(self) -> int | None:

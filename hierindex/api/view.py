@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from hierindex.api.atlas import Atlas
 from hierindex.api.encoding import Encoding
 from hierindex.api.model import Model
 from hierindex.errors import InputError
@@ -81,6 +82,11 @@ class View:
         return self.snapshot.nodes.counts(self.snapshot.leaf[self.rows])
 
     @cached_property
+    def atlas(self) -> Atlas:
+        """Where everything stands in the Poincare disk."""
+        return Atlas(self)
+
+    @cached_property
     def payload(self) -> pa.Table | None:
         """The payload columns of the live points, in the order in which they came."""
         table = self.snapshot.payload
@@ -131,7 +137,7 @@ class View:
     def branch(self, node: int | None, examples: int) -> Branch:
         """The node of that id, the root for None."""
         nodes = self.snapshot.nodes
-        at = nodes.root if node is None else self._checked(node)
+        at = nodes.root if node is None else self.checked(node)
         nearest = self.typical(at, self.members(at), examples)
         parent = int(nodes.parent[at])
         return Branch(
@@ -148,7 +154,7 @@ class View:
     def members(self, node: int) -> Int64:
         """Row numbers of the live points below a node, in the order in which they came."""
         below = np.zeros(len(self.snapshot.nodes), dtype=bool)
-        below[self.snapshot.nodes.leaves_under(self._checked(node))] = True
+        below[self.snapshot.nodes.leaves_under(self.checked(node))] = True
         return self.rows[below[self.snapshot.leaf[self.rows]]]
 
     def typical(self, node: int, members: Int64, k: int) -> Int64:
@@ -164,7 +170,7 @@ class View:
         heat = counter.heat(nodes, self.counts)
         if node is None:
             return heat
-        start, stop = nodes.spans[self._checked(node)]
+        start, stop = nodes.spans[self.checked(node)]
         return Heat(heat.leaves[start:stop], heat.counts[start:stop], heat.sizes[start:stop], heat.queries)
 
     def tiers(self, heat: Heat, shares: Sequence[float]) -> tuple[Tier, ...]:
@@ -189,7 +195,12 @@ class View:
         _, first = np.unique(labels[shuffled], return_index=True)
         return self.ids[shuffled[first]]
 
-    def _checked(self, node: int) -> int:
+    def checked(self, node: int) -> int:
+        """A number that is a node's.
+
+        Raises:
+            InputError: it is not.
+        """
         m = len(self.snapshot.nodes)
         if isinstance(node, bool) or not isinstance(node, (int, np.integer)) or not 0 <= node < m:
             raise InputError(f"node should be one of 0..{m - 1}; found {node!r}")
