@@ -50,7 +50,7 @@ class Column:
         """
         whole, array = array.base, np.ascontiguousarray(array)
         if (
-            whole is not None
+            isinstance(whole, np.ndarray)  # not the bytes that an array was unpickled from
             and whole.flags.c_contiguous
             and (whole.shape[1:], whole.dtype) == (array.shape[1:], array.dtype)
             and whole.ctypes.data == array.ctypes.data
