@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 from hierindex.api import build as building
 from hierindex.api import persist
 from hierindex.api.config import BuildConfig
+from hierindex.api.keeper import Keeper
+from hierindex.api.diverse import Diverse, branches, excluded_rows
 from hierindex.api.shown import shown
 from hierindex.api.view import View
-from hierindex.api.writer import Writer
 from hierindex.errors import InputError
 from hierindex.index.compare import Measured, against_flat
 from hierindex.index.explain import Explanation
@@ -240,6 +241,55 @@ class HierIndex(Writer):
         wanted = 10 if k is None else positive(k, "k")
         rows, distances = snapshot.search(q, wanted, recall, nprobe, mask, self._heat, num_threads)
         return view.hits(rows, distances) if near is None else view.nearer(rows, distances, near)
+
+    def diverse(
+        self,
+        query: object,
+        k: int = 10,
+        *,
+        per_branch: int = 2,
+        n_clusters: int | None = None,
+        merged: bool = False,
+        recall: float = 0.95,
+        filter: Filter | None = None,  # noqa: A002 - as for search
+        exclude: ArrayLike | None = None,
+    ) -> Hits:
+        """The k nearest points of which at most so many lie in one branch of the tree.
+
+        The nearest points are taken in order, and one whose branch is full is passed over. So every place of the
+        answer is as near as the limit allows, and k points come back whenever the branches together have as many.
+
+        Args:
+            query: as for `search`.
+            k: how many points.
+            per_branch: at most so many of one branch.
+            n_clusters: how many branches the tree is cut into, at most as many as it has leaves (then, and for None,
+                each leaf is one). Fewer branches are wider ones, and keep answers further apart.
+            merged: all queries ask together, for one answer: a point is as far away as it is from the nearest of them.
+            recall: as for `search`.
+            filter: as for `search`.
+            exclude: ids not to be found, such as what was asked with; those that are not in the index do not matter.
+
+        Returns:
+            Hits: as of `search`, ``(n, k)`` each; ``(1, k)`` where merged.
+
+        Raises:
+            InputError: as for `search`; k, per_branch or n_clusters below 1, or more branches than leaves.
+
+        Example:
+            ``index.diverse(index.vectors(watched), k=10, n_clusters=30, merged=True, exclude=watched)``
+        """
+        view = self._view
+        how = Diverse(
+            snapshot=view.snapshot,
+            branch_of=branches(view.snapshot.nodes, n_clusters),
+            per_branch=positive(per_branch, "per_branch"),
+            merged=merged,
+            recall=recall,
+            mask=None if filter is None else view.snapshot.mask(filter),
+            excluded=excluded_rows(view.snapshot, exclude),
+        )
+        return view.hits(*how.search(view.encoding.query(query), positive(k, "k"), self._heat))
 
     def explain(self, query: object, k: int = 10, *, recall: float = 0.95) -> Explanation:
         """What a search of one query does: levels visited, leaves probed, vectors scanned, seconds by stage.
