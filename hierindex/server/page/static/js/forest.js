@@ -1,0 +1,149 @@
+/**
+ * What the page knows of the tree. It begins with the largest branches and asks for more as somebody looks closer, so
+ * that an index of a million points costs no more than what is shown of it.
+ */
+
+import { get } from "./api.js";
+
+const FIRST = { depth: 10, limit: 255 };
+const MORE = { depth: 4, limit: 63 };
+const PAGE = 200;
+const AT_ONCE = 4;
+
+export class Forest {
+  #nodes = new Map();
+  #members = new Map(); // "leaf:page" -> places, or null while they are on their way
+  #asked = new Set();
+  #queue = [];
+  #running = 0;
+  #generation = 0;
+
+  /** @param {() => void} changed called when there is more to draw  @param {() => void} replaced when it is another tree */
+  constructor(changed, replaced) {
+    this.changed = changed;
+    this.replaced = replaced;
+    this.label = null;
+    this.root = null;
+    this.version = undefined;
+    this.points = 0;
+    this.leaves = 0;
+  }
+
+  get(id) {
+    return this.#nodes.get(id);
+  }
+
+  get size() {
+    return this.#nodes.size;
+  }
+
+  /** Forget everything, and load the top of the tree. */
+  async plant() {
+    const generation = ++this.#generation;
+    const top = await get("/v1/tree", { ...FIRST, label: this.label });
+    if (generation !== this.#generation) return;
+    this.#nodes.clear();
+    this.#members.clear();
+    this.#asked.clear();
+    this.#queue.length = 0;
+    Object.assign(this, { version: top.version, points: top.points, leaves: top.leaves, root: top.nodes[0].id });
+    this.#add(top.nodes);
+    this.changed();
+  }
+
+  /** The children of a node that hold anything; null while they are not here yet, which asks for them. */
+  children(node) {
+    const here = node.children.map((id) => this.#nodes.get(id));
+    if (here.every(Boolean)) return here.filter((child) => child.count > 0);
+    this.#ask(`node:${node.id}`, async () => {
+      this.#take(await get("/v1/tree", { node: node.id, ...MORE, label: this.label }));
+    });
+    return null;
+  }
+
+  /** The point of that rank below a leaf, left to right; undefined while it is not here yet, which asks for it. */
+  member(leaf, rank) {
+    const page = Math.floor(rank / PAGE), name = `${leaf.id}:${page}`;
+    const here = this.#members.get(name);
+    if (here) return here[rank - page * PAGE];
+    this.#ask(name, async () => {
+      this.#members.set(name, (await this.members(leaf.id, page * PAGE, PAGE)).members);
+    });
+    return undefined;
+  }
+
+  /** Some of the points below any node. */
+  members(id, offset, limit) {
+    return get(`/v1/tree/${id}/members`, { offset, limit, label: this.label });
+  }
+
+  /** One node with more of its typical points. */
+  async closer(id, examples) {
+    return this.#take(await get(`/v1/tree/${id}`, { examples, label: this.label }))[0];
+  }
+
+  /** Load some nodes with all above them; the places of some points. */
+  async route(nodes, ids) {
+    const answer = await get("/v1/tree/route", { node: nodes, id: ids, label: this.label });
+    this.#take(answer);
+    return answer.places;
+  }
+
+  /** The way from the root to a point; loads its nodes. */
+  async path(point) {
+    return (await this.route([], [point]))[0];
+  }
+
+  async cut(clusters) {
+    return this.#take(await get("/v1/tree/cut", { n_clusters: clusters, examples: 1, label: this.label }));
+  }
+
+  /** A node and those above it, as far as they are known; the root comes first. */
+  lineage(id) {
+    const line = [];
+    for (let node = this.get(id); node; node = this.get(node.parent)) line.unshift(node);
+    return line;
+  }
+
+  #take(answer) {
+    if (answer.version !== this.version || answer.points !== this.points) {
+      this.plant().then(this.replaced);
+      return answer.nodes;
+    }
+    this.#add(answer.nodes);
+    this.changed();
+    return answer.nodes;
+  }
+
+  #add(nodes) {
+    for (const node of nodes) {
+      const known = this.#nodes.get(node.id);
+      if (!known || known.examples.length <= node.examples.length) this.#nodes.set(node.id, node);
+    }
+  }
+
+  /** Once for each name; the latest first, for that is where somebody looks now. */
+  #ask(name, work) {
+    if (this.#asked.has(name)) return;
+    this.#asked.add(name);
+    this.#queue.push([name, work]);
+    if (this.#queue.length > 32) this.#asked.delete(this.#queue.shift()[0]); // passed by long ago
+    this.#next();
+  }
+
+  async #next() {
+    if (this.#running >= AT_ONCE || !this.#queue.length) return;
+    const [name, work] = this.#queue.pop();
+    this.#running += 1;
+    try {
+      await work();
+      this.changed();
+    } catch (error) {
+      this.failed?.(error);
+      setTimeout(() => this.#asked.delete(name), 5000); // and again, if somebody still looks
+    } finally {
+      this.#running -= 1;
+      this.#next();
+    }
+  }
+}

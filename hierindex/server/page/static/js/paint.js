@@ -1,0 +1,280 @@
+/** One frame: the disk, the branches, what stands on the rim, and the route of a search over it. */
+
+import { geodesic } from "./mobius.js";
+import { middle, spread } from "./scene.js";
+import { beside, name, picture, seats, side } from "./rim.js";
+
+const FULL = 2 * Math.PI;
+
+/**
+ * @param {CanvasRenderingContext2D} context @param {object} scene of `compose`
+ * @param {object} state {view, pictures, selected, hovered, route, palette, margin, most, labelled, now}
+ * @returns {{x: number, y: number, reach: number, one: object, item: object | null}[]} what can be pointed at, last first
+ */
+export function paint(context, scene, state) {
+  const { view, palette } = state;
+  const targets = [];
+  ground(context, view, palette);
+  for (const [one, strength] of [[state.hovered, 0.1], [state.selected, 0.17]]) {
+    const seen = one === null ? null : scene.branches.find((each) => each.node.id === one);
+    if (seen) cap(context, seen, state, strength);
+  }
+  branches(context, scene, state);
+  const around = seats(scene, palette.trunk);
+  state.route?.arrange(view, state.pictures.there ? Math.min(state.most, 46) : 20);
+  marks(context, around, state);
+  hubs(context, scene, state, targets);
+  dots(context, scene, state, targets);
+  ring(context, around, state, targets);
+  if (state.route) route(context, scene, state, targets);
+  chosen(context, scene, state);
+  return targets;
+}
+
+function ground(context, view, palette) {
+  const glow = context.createRadialGradient(view.x, view.y, 0, view.x, view.y, view.radius);
+  glow.addColorStop(0, palette.disk);
+  glow.addColorStop(1, palette["disk-edge"]);
+  circle(context, view.x, view.y, view.radius);
+  context.fillStyle = glow;
+  context.fill();
+  context.strokeStyle = palette.rim;
+  context.lineWidth = 1;
+  context.stroke();
+}
+
+/** The part of the disk that a branch has for itself: what its geodesic cuts off. */
+function cap(context, one, { view, palette }, strength) {
+  if (one.wide >= FULL) return;
+  const p = [Math.cos(one.from), Math.sin(one.from)];
+  const q = [Math.cos(one.from + one.wide), Math.sin(one.from + one.wide)];
+  context.beginPath();
+  trace(context, view, q, p, true);
+  context.arc(view.x, view.y, view.radius, -one.from, -(one.from + one.wide), true);
+  context.closePath();
+  context.globalAlpha = strength;
+  context.fillStyle = one.colour ?? palette.ink;
+  context.fill();
+  context.globalAlpha = 1;
+}
+
+function branches(context, scene, state) {
+  const { view, palette, route: found } = state;
+  context.lineCap = "round";
+  const drawn = scene.branches.filter((one) => one.above).sort((a, b) => a.px - b.px);
+  for (const one of drawn) {
+    const lit = found?.shown(one.node);
+    context.globalAlpha = found && !lit ? 0.28 : 1;
+    context.beginPath();
+    trace(context, view, one.above.at, one.at, true);
+    context.strokeStyle = one.colour ?? palette.trunk;
+    context.lineWidth = Math.min(7, 0.9 + 5.5 * Math.sqrt(one.wide / FULL));
+    context.stroke();
+  }
+  context.lineWidth = 0.9;
+  for (const { leaf, angle, px } of scene.points) {
+    context.globalAlpha = (found ? 0.2 : 0.75) * Math.min(1, px / 10);
+    context.strokeStyle = leaf.colour ?? palette.trunk;
+    context.beginPath();
+    trace(context, view, leaf.at, [Math.cos(angle), Math.sin(angle)], true);
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+}
+
+/** On the rim, each end's own part of it. */
+function marks(context, around, { view, route: found }) {
+  context.lineCap = "butt";
+  context.lineWidth = 3.5;
+  for (const { angle, px, colour, point } of around) {
+    const half = Math.max(px - 1.6, px * 0.6, 0.5) / view.radius / 2;
+    context.globalAlpha = found ? 0.4 : point ? 0.75 : 1;
+    context.beginPath();
+    context.arc(view.x, view.y, view.radius + 2.5, -(angle + half), -(angle - half));
+    context.strokeStyle = colour;
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+}
+
+/** A typical picture on the larger branches, where it covers no other. */
+function hubs(context, scene, state, targets) {
+  const { view, pictures, palette } = state;
+  if (!pictures.there) return;
+  const placed = [];
+  const large = scene.branches.filter((one) => one.colour && !one.end).sort((a, b) => b.px - a.px);
+  for (const one of large) {
+    const size = Math.min(state.most * 1.15, one.px * 0.13);
+    if (size < 20) break;
+    const [x, y] = view.pixels(one.at);
+    const room = view.radius - Math.hypot(x - view.x, y - view.y);
+    const clear = placed.every((other) => Math.hypot(x - other.x, y - other.y) > (size + other.size) / 2 + 14);
+    const example = one.node.examples[0];
+    if (room < size * 0.7 || !clear || !example || placed.some((other) => other.id === example.id)) continue;
+    placed.push({ x, y, size, id: example.id });
+    const bitmap = pictures.bitmap(example.id);
+    if (!bitmap) continue;
+    context.globalAlpha = state.route && !state.route.shown(one.node) ? 0.3 : 1;
+    context.fillStyle = palette.disk;
+    context.beginPath();
+    context.roundRect(x - size / 2 - 3, y - size / 2 - 3, size + 6, size + 6, size * 0.24);
+    context.fill();
+    picture(context, bitmap, [x, y], size, one.colour, 2);
+    context.globalAlpha = 1;
+    targets.push({ x, y, reach: size / 2, one, item: null });
+    one.hub = true;
+  }
+}
+
+function dots(context, scene, state, targets) {
+  const { view, palette } = state;
+  for (const one of scene.branches) {
+    if (one.hub) continue;
+    const [x, y] = view.pixels(one.at);
+    const radius = Math.min(6, 1.6 + 0.045 * Math.min(one.px, 100));
+    context.globalAlpha = state.route && !state.route.shown(one.node) ? 0.3 : 1;
+    circle(context, x, y, radius);
+    context.fillStyle = one.colour ?? palette.trunk;
+    context.fill();
+    if (one.node.children.length && one.px > 40) {
+      circle(context, x, y, radius * 0.45);
+      context.fillStyle = palette.disk;
+      context.fill();
+    }
+    targets.push({ x, y, reach: Math.max(radius, 9), one, item: null });
+  }
+  context.globalAlpha = 1;
+}
+
+function ring(context, around, state, targets) {
+  const { view, pictures, palette, most, margin } = state;
+  context.font = `500 11px ${state.font}`;
+  for (const seat of around) {
+    const covered = state.route?.covers(seat.angle);
+    context.globalAlpha = state.route ? (covered ? 0 : 0.3) : 1;
+    if (pictures.there) {
+      const size = side(seat, most);
+      if (!size) continue;
+      const at = beside(view, seat.angle, size, 8);
+      targets.push({ x: at[0], y: at[1], reach: size / 2 + 2, one: seat.one, item: seat.point ? seat.item : null });
+      const bitmap = pictures.bitmap(seat.item.id);
+      if (bitmap) picture(context, bitmap, at, size, seat.colour);
+      else if (bitmap === undefined) blank(context, at, size, palette.plate);
+      else dot(context, at, size, seat.colour);
+    } else if (seat.px >= 11) {
+      name(context, seat.item.label ?? String(seat.item.id), view, seat.angle, margin - 20, palette.ink);
+      const far = view.radius + margin / 2;
+      const [x, y] = [view.x + far * Math.cos(seat.angle), view.y - far * Math.sin(seat.angle)];
+      targets.push({ x, y, reach: Math.min(seat.px / 2 + 2, 14), one: seat.one, item: seat.point ? seat.item : null });
+    }
+  }
+  context.globalAlpha = 1;
+}
+
+/** The way of a search over the tree: what it kept at each level, the leaves that it scanned, and what it found. */
+function route(context, scene, state, targets) {
+  const { view, palette, route: found, pictures } = state;
+  const reached = scene.branches.filter((one) => found.shown(one.node));
+  context.lineCap = "round";
+  for (const [width, alpha] of [[9, 0.18], [2.6, 1]]) {
+    context.lineWidth = width;
+    context.strokeStyle = palette.accent;
+    for (const one of reached) {
+      if (!one.above) continue;
+      context.globalAlpha = alpha * found.glow(one.node);
+      context.beginPath();
+      trace(context, view, one.above.at, one.at, true);
+      context.stroke();
+    }
+  }
+  for (const one of reached) {
+    const [x, y] = view.pixels(one.at);
+    const leaf = found.probed.has(one.node.id), kept = found.kept.has(one.node.id);
+    if (!leaf && !kept && one.above) continue;
+    const beat = leaf ? 5.5 + 2 * found.beat(one.node) : 4.5;
+    context.globalAlpha = found.glow(one.node);
+    circle(context, x, y, beat);
+    context.fillStyle = leaf ? palette.accent : palette.disk;
+    context.fill();
+    context.lineWidth = 2;
+    context.strokeStyle = palette.accent;
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+  hits(context, state, targets, pictures);
+}
+
+/** What was found, around the disk where it belongs, moved only as far as needed to cover no other. */
+function hits(context, state, targets, pictures) {
+  const { view, palette, route: found } = state;
+  const shown = found.hitsShown();
+  if (!shown.length) return;
+  const { angles, places, size } = found.around;
+  shown.forEach((hit, i) => {
+    const from = view.radius + 3, at = beside(view, places[i], size, 12);
+    context.strokeStyle = palette.accent;
+    context.lineWidth = 1.2;
+    context.beginPath();
+    context.moveTo(view.x + from * Math.cos(angles[i]), view.y - from * Math.sin(angles[i]));
+    context.lineTo(...at);
+    context.stroke();
+    const bitmap = pictures.there ? pictures.bitmap(hit.id) : null;
+    context.fillStyle = palette.paper;
+    context.beginPath();
+    context.roundRect(at[0] - size / 2 - 2, at[1] - size / 2 - 2, size + 4, size + 4, size * 0.24);
+    context.fill();
+    if (bitmap) picture(context, bitmap, at, size, palette.accent, hit.rank === 1 ? 3.5 : 2);
+    else dot(context, at, size, palette.accent, hit.rank);
+    targets.push({ x: at[0], y: at[1], reach: size / 2 + 2, one: { node: { id: hit.leaf } }, item: hit });
+  });
+}
+
+/** A ring around what is selected; a fainter one around what is pointed at. */
+function chosen(context, scene, { view, palette, selected, hovered }) {
+  for (const [id, alpha] of [[hovered, 0.5], [selected, 1]]) {
+    const one = id === null ? null : scene.branches.find((each) => each.node.id === id);
+    if (!one) continue;
+    const [x, y] = view.pixels(one.at);
+    context.globalAlpha = alpha;
+    circle(context, x, y, 11);
+    context.lineWidth = 2;
+    context.strokeStyle = palette.ink;
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+}
+
+/** The geodesic from p to q, as a path; on from where the path is unless it begins here. */
+function trace(context, view, p, q, begins) {
+  const arc = geodesic(p, q);
+  if (begins) context.moveTo(...view.pixels(p));
+  if (!arc) {
+    context.lineTo(...view.pixels(q));
+    return;
+  }
+  const [x, y] = view.pixels([arc.x, arc.y]);
+  context.arc(x, y, arc.r * view.radius, -arc.from, -arc.to, !arc.clockwise);
+}
+
+function circle(context, x, y, radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, FULL);
+}
+
+function blank(context, [x, y], size, colour) {
+  context.beginPath();
+  context.roundRect(x - size / 2, y - size / 2, size, size, size * 0.2);
+  context.fillStyle = colour;
+  context.fill();
+}
+
+function dot(context, [x, y], size, colour, rank = null) {
+  circle(context, x, y, Math.min(size / 2, 10));
+  context.fillStyle = colour;
+  context.fill();
+  if (rank === null) return;
+  context.fillStyle = "#111";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillText(String(rank), x, y + 0.5);
+}
