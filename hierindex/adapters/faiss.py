@@ -13,7 +13,6 @@ index behind, with payload, filters and the tree, is `IndexHier.index`. FAISS it
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from os import PathLike
 from typing import Protocol, TypeVar
@@ -319,7 +318,7 @@ def write_index(index: IndexHier, path: str | PathLike[str]) -> None:
     Raises:
         InputError: nothing was put into it yet. StorageError: it cannot be written.
     """
-    copy.copy(index.index).save(path, overwrite=True)
+    index.index.pinned().save(path, overwrite=True)
 
 
 def read_index(path: str | PathLike[str], *, recall: float = 0.95) -> IndexHier:
@@ -328,7 +327,7 @@ def read_index(path: str | PathLike[str], *, recall: float = 0.95) -> IndexHier:
     Raises:
         NotAnIndexError: there is none. InputError: its ids are strings. StorageError: it cannot be read.
     """
-    found = copy.copy(HierIndex.open(path))
+    found = HierIndex.open(path).pinned()
     if found.ids.dtype == object:
         raise InputError(f"the index at {path} should have integer ids; found strings; use HierIndex.open")
     index = IndexHier(found.dim, found.metric, recall=recall)

@@ -15,7 +15,7 @@ from hierindex.api.atlas import Atlas
 from hierindex.api.describe import describe
 from hierindex.api.outline import outline_of
 from hierindex.api.view import Branch, View
-from hierindex.errors import InputError
+from hierindex.errors import InputError, UnknownIdError
 from hierindex.export import BASE, Format, write, write_text
 from hierindex.index.heat import Heat, HeatCounter, Tier
 from hierindex.learning.history import History
@@ -39,6 +39,14 @@ class Reader:
     def __len__(self) -> int:
         """How many points are in the index."""
         return len(self._view.rows)
+
+    def __contains__(self, id: object) -> bool:  # noqa: A002 - what all calls here call it
+        """Whether a point has this id."""
+        try:
+            self._view.snapshot.ids.rows_of(np.array([id]))
+        except UnknownIdError:
+            return False
+        return True
 
     def __repr__(self) -> str:
         snapshot = self._view.snapshot
