@@ -11,7 +11,7 @@ import typer
 from hierindex import __version__
 from hierindex.api import BuildConfig, HierIndex
 from hierindex.api.build import ImageOptions, assist
-from hierindex.cli import browse, comparing, demo, inputs, keeping
+from hierindex.cli import browse, comparing, demo, inputs, keeping, serve
 from hierindex.cli.arguments import IndexPath, Json
 from hierindex.cli.output import ERR, OUT, say, show_json, table
 from hierindex.errors import HierIndexError
@@ -172,6 +172,7 @@ def delete(
 
 
 keeping.register(app)
+serve.register(app)
 
 
 @app.command()

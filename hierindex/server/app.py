@@ -11,7 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from hierindex import __version__
 from hierindex.api import HierIndex
-from hierindex.server import changing, health, looking, openapi, problems, searching
+from hierindex.server import changing, health, looking, openapi, problems, searching, tree
 from hierindex.server.auth import may_read
 from hierindex.server.config import ServerConfig
 from hierindex.server.middleware import Guard, Watch
@@ -67,6 +67,6 @@ def create_app(index: HierIndex, settings: ServerConfig | None = None) -> FastAP
     problems.install(app)
     openapi.install(app)
     app.include_router(health.router)
-    for module in (searching, looking, changing):
+    for module in (searching, looking, tree, changing):
         app.include_router(module.router, dependencies=[Depends(may_read)])
     return app
