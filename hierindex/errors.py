@@ -10,6 +10,7 @@
     |-- WeightsError                     pretrained weights cannot be had (offline)
     |-- MissingExtraError (ImportError)  an optional package is needed; names the pip line
     |-- ProcessError                     another process of a training over several has ended or is silent
+    |-- ServerError                      a hierindex server refuses, fails, or cannot be reached
     `-- StorageError (OSError)           what lies on disk cannot be used
         |-- NotAnIndexError              the path is no index
         |-- FormatVersionError           written by a newer hierindex
@@ -37,6 +38,7 @@ __all__ = [
     "NoEncoderError",
     "NotAnIndexError",
     "ProcessError",
+    "ServerError",
     "StorageError",
     "UnknownIdError",
     "WeightsError",
@@ -84,6 +86,18 @@ class MissingExtraError(HierIndexError, ImportError):
 
 class ProcessError(HierIndexError):
     """Another process of a training over several has ended or is silent."""
+
+
+class ServerError(HierIndexError):
+    """A hierindex server refuses a call, fails at it, or cannot be reached.
+
+    Attributes:
+        status: of its HTTP answer; None where there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class StorageError(HierIndexError, OSError):
