@@ -11,7 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from hierindex import __version__
 from hierindex.api import HierIndex
-from hierindex.server import changing, health, looking, openapi, problems, searching, tree
+from hierindex.server import changing, health, looking, openapi, page, problems, searching, tree
 from hierindex.server.auth import may_read
 from hierindex.server.config import ServerConfig
 from hierindex.server.middleware import Guard, Watch
@@ -69,4 +69,5 @@ def create_app(index: HierIndex, settings: ServerConfig | None = None) -> FastAP
     app.include_router(health.router)
     for module in (searching, looking, tree, changing):
         app.include_router(module.router, dependencies=[Depends(may_read)])
+    page.mount(app)
     return app
