@@ -74,8 +74,8 @@ class Explorer {
     canvas.height = Math.round(box.height * scale);
     context.setTransform(scale, 0, 0, scale, 0, 0);
     const short = Math.min(box.width, box.height);
-    this.most = Math.max(26, Math.min(54, short * 0.075));
-    this.margin = this.pictures.there ? this.most * 1.3 + 14 : Math.max(64, Math.min(150, short * 0.17));
+    this.most = Math.max(24, Math.min(50, short * 0.062));
+    this.margin = this.pictures.there ? this.most * 1.15 + 16 : Math.max(64, Math.min(150, short * 0.17));
     const below = narrow.matches ? 64 : 0; // the tools stand there
     Object.assign(this.view, {
       x: box.width / 2,
@@ -88,7 +88,7 @@ class Explorer {
   #paint() {
     const box = canvas.getBoundingClientRect();
     context.clearRect(0, 0, box.width, box.height);
-    const how = { open: this.most * 1.55, slot: this.most * 0.95, dark: this.palette.dark, cut: this.cut, kept: this.route?.nodes ?? new Set() };
+    const how = { open: this.most * 1.45, dark: this.palette.dark, cut: this.cut, kept: this.route?.nodes ?? new Set() };
     this.scene = compose(this.forest, this.view, how);
     this.targets = paint(context, this.scene, { ...this, font: getComputedStyle(document.body).fontFamily });
   }

@@ -1,7 +1,6 @@
 /** One frame: the disk, the branches, what stands on the rim, and the route of a search over it. */
 
 import { geodesic } from "./mobius.js";
-import { middle, spread } from "./scene.js";
 import { beside, name, picture, seats, side } from "./rim.js";
 
 const FULL = 2 * Math.PI;
@@ -23,10 +22,12 @@ export function paint(context, scene, state) {
   const around = seats(scene, palette.trunk);
   state.route?.arrange(view, state.pictures.there ? Math.min(state.most, 46) : 20);
   marks(context, around, state);
-  hubs(context, scene, state, targets);
-  dots(context, scene, state, targets);
+  if (state.route) route(context, scene, state);
+  const large = hubs(scene, state);
+  dots(context, scene, state, large, targets);
+  for (const hub of large) drawHub(context, hub, state, targets);
   ring(context, around, state, targets);
-  if (state.route) route(context, scene, state, targets);
+  if (state.route) hits(context, state, targets);
   chosen(context, scene, state);
   return targets;
 }
@@ -97,40 +98,36 @@ function marks(context, around, { view, route: found }) {
   context.globalAlpha = 1;
 }
 
-/** A typical picture on the larger branches, where it covers no other. */
-function hubs(context, scene, state, targets) {
-  const { view, pictures, palette } = state;
-  if (!pictures.there) return;
+/** Where a typical picture goes onto a larger branch: where it covers no other, and the rim not. */
+function hubs(scene, state) {
+  const { view, pictures } = state;
   const placed = [];
-  const large = scene.branches.filter((one) => one.colour && !one.end).sort((a, b) => b.px - a.px);
-  for (const one of large) {
-    const size = Math.min(state.most * 1.15, one.px * 0.13);
+  if (!pictures.there) return placed;
+  for (const one of scene.branches.filter((each) => each.colour && !each.end).sort((a, b) => b.px - a.px)) {
+    const size = Math.min(state.most * 1.1, one.px * 0.13), example = one.node.examples[0];
     if (size < 20) break;
     const [x, y] = view.pixels(one.at);
     const room = view.radius - Math.hypot(x - view.x, y - view.y);
-    const clear = placed.every((other) => Math.hypot(x - other.x, y - other.y) > (size + other.size) / 2 + 14);
-    const example = one.node.examples[0];
-    if (room < size * 0.7 || !clear || !example || placed.some((other) => other.id === example.id)) continue;
-    placed.push({ x, y, size, id: example.id });
-    const bitmap = pictures.bitmap(example.id);
-    if (!bitmap) continue;
-    context.globalAlpha = state.route && !state.route.shown(one.node) ? 0.3 : 1;
-    context.fillStyle = palette.disk;
-    context.beginPath();
-    context.roundRect(x - size / 2 - 3, y - size / 2 - 3, size + 6, size + 6, size * 0.24);
-    context.fill();
-    picture(context, bitmap, [x, y], size, one.colour, 2);
-    context.globalAlpha = 1;
-    targets.push({ x, y, reach: size / 2, one, item: null });
-    one.hub = true;
+    const clear = placed.every((other) => Math.hypot(x - other.x, y - other.y) > 0.62 * (size + other.size) + 8);
+    const other = example && placed.every((each) => each.id !== example.id);
+    if (other && clear && room > size * 0.8 && pictures.bitmap(example.id)) placed.push({ one, x, y, size, id: example.id });
   }
+  return placed;
 }
 
-function dots(context, scene, state, targets) {
+function drawHub(context, { one, x, y, size, id }, { pictures, palette, route: found }, targets) {
+  context.globalAlpha = found && !found.shown(one.node) ? 0.35 : 1;
+  blank(context, [x, y], size + 6, palette.disk);
+  picture(context, pictures.bitmap(id), [x, y], size, found?.shown(one.node) ? palette.accent : one.colour, 2);
+  context.globalAlpha = 1;
+  targets.push({ x, y, reach: size / 2, one, item: null });
+}
+
+function dots(context, scene, state, large, targets) {
   const { view, palette } = state;
   for (const one of scene.branches) {
-    if (one.hub) continue;
     const [x, y] = view.pixels(one.at);
+    if (large.some((hub) => Math.abs(hub.x - x) < hub.size / 2 + 2 && Math.abs(hub.y - y) < hub.size / 2 + 2)) continue;
     const radius = Math.min(6, 1.6 + 0.045 * Math.min(one.px, 100));
     context.globalAlpha = state.route && !state.route.shown(one.node) ? 0.3 : 1;
     circle(context, x, y, radius);
@@ -172,8 +169,8 @@ function ring(context, around, state, targets) {
 }
 
 /** The way of a search over the tree: what it kept at each level, the leaves that it scanned, and what it found. */
-function route(context, scene, state, targets) {
-  const { view, palette, route: found, pictures } = state;
+function route(context, scene, state) {
+  const { view, palette, route: found } = state;
   const reached = scene.branches.filter((one) => found.shown(one.node));
   context.lineCap = "round";
   for (const [width, alpha] of [[9, 0.18], [2.6, 1]]) {
@@ -201,12 +198,11 @@ function route(context, scene, state, targets) {
     context.stroke();
   }
   context.globalAlpha = 1;
-  hits(context, state, targets, pictures);
 }
 
 /** What was found, around the disk where it belongs, moved only as far as needed to cover no other. */
-function hits(context, state, targets, pictures) {
-  const { view, palette, route: found } = state;
+function hits(context, state, targets) {
+  const { view, palette, pictures, route: found } = state;
   const shown = found.hitsShown();
   if (!shown.length) return;
   const { angles, places, size } = found.around;
@@ -219,10 +215,7 @@ function hits(context, state, targets, pictures) {
     context.lineTo(...at);
     context.stroke();
     const bitmap = pictures.there ? pictures.bitmap(hit.id) : null;
-    context.fillStyle = palette.paper;
-    context.beginPath();
-    context.roundRect(at[0] - size / 2 - 2, at[1] - size / 2 - 2, size + 4, size + 4, size * 0.24);
-    context.fill();
+    blank(context, at, size + 4, palette.paper);
     if (bitmap) picture(context, bitmap, at, size, palette.accent, hit.rank === 1 ? 3.5 : 2);
     else dot(context, at, size, palette.accent, hit.rank);
     targets.push({ x: at[0], y: at[1], reach: size / 2 + 2, one: { node: { id: hit.leaf } }, item: hit });

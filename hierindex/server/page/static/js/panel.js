@@ -73,7 +73,7 @@ export class Panel {
     this.#show(
       el("p", { class: "crumbs" }, el("button", { type: "button", class: "link", on: { click: () => this.on.clear() } }, "← Back to the tree")),
       el("h2", {}, "Nearest to"),
-      el("div", { class: "query" }, query.image ? el("img", { src: query.image, alt: "the image that was searched by" }) : this.#tile({ id: query.id, label: query.label }, null), el("p", {}, way, " ", `${short(1000 * answer.seconds)} ms.`)),
+      el("div", { class: "query" }, query.image ? el("img", { src: query.image, alt: "The image that was searched by" }) : this.#tile({ id: query.id, label: query.label }, null), el("p", {}, way, " ", `${short(1000 * answer.seconds)} ms.`)),
       answer.probed.length ? el("p", { class: "chips" }, answer.probed.slice(0, 24).map((leaf) => el("button", { type: "button", class: "chip", on: { click: () => this.on.select(leaf, true) } }, `leaf ${leaf}`))) : null,
       el("h3", {}, `${answer.hits.length} found`),
       el("ol", { class: "grid hits" }, answer.hits.map((hit) => el("li", {}, this.#tile(hit, `${short(hit.distance)}`)))),
@@ -121,7 +121,8 @@ export class Panel {
 
   #thumb(item) {
     if (!this.pictures.there) return el("i", { class: "bead", "aria-hidden": "true" });
-    const image = el("img", { alt: "", loading: "lazy", width: 64, height: 64 });
+    const image = el("img", { alt: "", width: 64, height: 64 });
+    image.addEventListener("load", () => image.classList.toggle("tiny", image.naturalWidth < 40));
     this.pictures.url(item.id).then((url) => (url ? (image.src = url) : image.replaceWith(el("i", { class: "bead" }))));
     return image;
   }

@@ -22,10 +22,9 @@ const FULL = 2 * Math.PI;
 
 /**
  * @param {import("./forest.js").Forest} forest @param {import("./view.js").View} view
- * @param {{open: number, slot: number, dark: boolean, cut: Map<number, number>, kept: Set<number>}} how `open`: pixels
- *   of the rim from which a branch is opened; `slot`: pixels for one point of an open leaf; `cut`: the rank of each
- *   branch of the cut; `kept`: branches that are opened whatever their size
- * @returns {{branches: Drawn[], points: {leaf: Drawn, item: object, angle: number, px: number}[]}}
+ * @param {{open: number, dark: boolean, cut: Map<number, number>, kept: Set<number>}} how `open`: pixels of the rim from
+ *   which a branch is opened; `cut`: the rank of each branch of the cut; `kept`: branches opened whatever their size
+ * @returns {{branches: Drawn[], points: {leaf: Drawn, item: object, angle: number, px: number}[]}} points of open leaves
  */
 export function compose(forest, view, how) {
   const scene = { branches: [], points: [] };
@@ -65,19 +64,26 @@ function span([start, stop], view) {
   return [from, stop - start > 1 - 1e-12 ? FULL : sweep(first, view.where(onBoundary(stop)))];
 }
 
-/** As many points of a leaf as there is room for, evenly among them. */
+/**
+ * The points of a leaf, as many as there is room for: runs of them are halved while they are wide on the screen, and the
+ * point in the middle stands for what is left. So a point that is shown stays while one moves.
+ */
 function openLeaf(one, forest, view, how, scene) {
   const { count, arc } = one.node;
-  const slots = Math.min(count, Math.floor(one.px / how.slot));
-  if (slots < 2) return;
-  for (let slot = 0; slot < slots; slot += 1) {
-    const item = forest.member(one.node, Math.floor(((slot + 0.5) * count) / slots));
+  const runs = [[0, count]];
+  while (runs.length) {
+    const [start, stop] = runs.pop();
+    const turn = (rank) => arc[0] + ((arc[1] - arc[0]) * rank) / count;
+    const [from, wide] = span([turn(start), turn(stop)], view);
+    const px = wide * view.radius, half = (start + stop) >> 1;
+    if (px >= how.open && stop - start > 1) {
+      runs.push([start, half], [half, stop]);
+      continue;
+    }
+    const item = forest.member(one.node, half);
     if (!item) continue;
     one.end = false;
-    const turn = arc[0] + ((slot + 0.5) * (arc[1] - arc[0])) / slots;
-    const [x, y] = view.where(onBoundary(turn));
-    const [, wide] = span([turn - (arc[1] - arc[0]) / slots / 2, turn + (arc[1] - arc[0]) / slots / 2], view);
-    scene.points.push({ leaf: one, item, angle: Math.atan2(y, x), px: wide * view.radius });
+    scene.points.push({ leaf: one, item, angle: from + wide / 2, px });
   }
 }
 
