@@ -1,0 +1,38 @@
+"""One index over many processes and machines, on Ray: the same answers, the same files.
+
+Needs ``pip install 'hierindex[cluster]'``. What is here beside Ray (placement, shards, merging) is plain NumPy and
+FAISS, and runs in one process as well.
+
+    from hierindex.cluster import ClusterConfig, ClusterIndex
+
+    with ClusterIndex.open("s3://bucket/my.index", cluster=ClusterConfig(workers=8, replicas=2)) as index:
+        hits = index.search(query, k=10, recall=0.95)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hierindex.cluster.build import build
+    from hierindex.cluster.config import ClusterConfig, Placing
+    from hierindex.cluster.index import ClusterIndex
+    from hierindex.cluster.results import ClusterHits
+
+__all__ = ["ClusterConfig", "ClusterHits", "ClusterIndex", "Placing", "build"]
+
+_HOME_OF = {
+    "ClusterConfig": "config",
+    "ClusterHits": "results",
+    "ClusterIndex": "index",
+    "Placing": "config",
+    "build": "build",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for: Ray is loaded by what needs it."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -1,0 +1,78 @@
+"""How an index is spread over workers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from hierindex.errors import InputError
+from hierindex.vectors import member, positive
+
+__all__ = ["ClusterConfig", "Placing"]
+
+
+class Placing(Enum):
+    """Which leaves go together.
+
+    ``SUBTREE``: neighbours in the tree, so that a query finds its leaves on few workers.
+    ``HASH``: none; every query asks almost every worker. Here to be compared with.
+    """
+
+    SUBTREE = "subtree"
+    HASH = "hash"
+
+    @classmethod
+    def parse(cls, placing: Placing | str) -> Placing:
+        """The placing of that name.
+
+        Raises:
+            InputError: none has that name.
+        """
+        return member(cls, placing, "placing")
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """How many workers hold the leaves, and what happens when one of them does not answer.
+
+    Attributes:
+        workers: processes that hold leaves.
+        replicas: on how many workers each leaf lies; at most ``workers``.
+        placing: which leaves go together, see `Placing`.
+        heat: what share of a leaf's weight is the work that searches made there, the rest being its rows; looked at by
+            `ClusterIndex.rebalance`, which knows what was searched.
+        cpus: CPUs that Ray reserves for each worker; a part of one is allowed.
+        threads: searches that one worker serves at once, each on one thread.
+        timeout: seconds after which a worker that is silent is taken for dead.
+        patience: seconds that a search waits for leaves which no worker holds right now, before it answers in part.
+        address: of a running Ray cluster; None takes the one that this process is in, or starts one on this machine.
+
+    Example:
+        >>> ClusterConfig(workers=4, replicas=2).placing
+        <Placing.SUBTREE: 'subtree'>
+    """
+
+    workers: int = 2
+    replicas: int = 1
+    placing: Placing = Placing.SUBTREE
+    heat: float = 0.5
+    cpus: float = 1.0
+    threads: int = 4
+    timeout: float = 30.0
+    patience: float = 0.0
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "placing", Placing.parse(self.placing))
+        for name in ("workers", "replicas", "threads"):
+            positive(getattr(self, name), name)
+        if self.replicas > self.workers:
+            raise InputError(f"replicas should be at most workers ({self.workers}); found {self.replicas}")
+        if not 0 <= self.heat <= 1:
+            raise InputError(f"heat should be a share, 0 to 1; found {self.heat!r}")
+        if not (0 < self.timeout < math.inf and 0 <= self.patience < math.inf and 0 <= self.cpus < math.inf):
+            raise InputError(
+                "timeout should be above 0, patience and cpus 0 or above, all finite; found "
+                f"{self.timeout!r}, {self.patience!r} and {self.cpus!r}"
+            )

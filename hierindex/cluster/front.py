@@ -1,0 +1,126 @@
+"""What the caller keeps of an index whose rows lie elsewhere: tree, router, settings, and the latest rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from hierindex.cluster.shard import Held
+from hierindex.errors import CorruptIndexError, InputError
+from hierindex.index.codes import Coder
+from hierindex.index.config import IndexConfig
+from hierindex.index.effort import leaves_for_one, only_needed
+from hierindex.index.nodes import Nodes
+from hierindex.index.points import OperatingPoints
+from hierindex.index.router import Router
+from hierindex.index.search import Plan
+from hierindex.vectors import Float32, Int64, Metric, positive
+
+__all__ = ["Front"]
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """One version of an index as its caller knows it. Immutable.
+
+    Attributes:
+        nodes: the tree. metric, config: how rows are compared, how the index is laid out.
+        tuned: operating points; None as long as the set is small.
+        coder: what codes rows; None where lists are float32.
+        packed_seq: rows below this number are in lists, with the workers; None where the set is small and all are.
+        late: the rows from there on; local searches compare them one by one, and so does the caller.
+        n: how many points there are.
+    """
+
+    nodes: Nodes
+    metric: Metric
+    config: IndexConfig
+    tuned: OperatingPoints | None
+    coder: Coder | None
+    packed_seq: int | None
+    late: Held
+    n: int
+
+    @classmethod
+    def of(cls, nodes: Nodes, about: dict[str, Any], late: Held, n: int) -> Front:
+        """The front of a stored tree and what is stored about it.
+
+        Raises:
+            CorruptIndexError: the description is damaged.
+            InputError: the index is large and was never laid out.
+        """
+        try:
+            metric, config = Metric.parse(about["metric"]), IndexConfig.from_json(about["config"])
+            tuned, packed_seq, coder = (about["state"][name] for name in ("tuned", "packed_seq", "coder"))
+        except (KeyError, TypeError, InputError) as error:
+            raise CorruptIndexError(f"the stored tree's description is damaged: {error!r}") from error
+        if packed_seq is None and n > config.flat_below:
+            raise InputError(
+                f"an index of {n:,} points should have its leaves laid out before it is spread; found none stored; "
+                "open it with HierIndex once and save it"
+            )
+        return cls(
+            nodes,
+            metric,
+            config,
+            None if tuned is None else OperatingPoints.from_json(tuned),
+            None if coder is None else Coder.from_json(coder),
+            packed_seq,
+            late,
+            n,
+        )
+
+    def with_late(self, late: Held) -> Front:
+        """The front with other late rows."""
+        return replace(self, late=late)
+
+    def lays_out_as(self, other: Front) -> bool:
+        """Whether a row that is packed in both lies in the same list under the same code."""
+        mine, its = self.nodes, other.nodes
+        return (
+            (self.packed_seq is None) == (other.packed_seq is None)
+            and np.array_equal(mine.parent, its.parent)
+            and np.array_equal(mine.centroid, its.centroid)
+            and (self.coder and self.coder.to_json()) == (other.coder and other.coder.to_json())
+        )
+
+    @property
+    def of_strings(self) -> bool:
+        """Whether ids are strings."""
+        return self.late.ids.dtype == object
+
+    @cached_property
+    def router(self) -> Router:
+        """The way from queries to leaves."""
+        return Router.over(self.nodes, self.metric is Metric.IP, self.coder)
+
+    def turned(self, queries: Float32) -> Float32:
+        """Queries ``(q, d)`` as router and lists take them."""
+        return queries if self.coder is None else self.coder.turned(queries)
+
+    def plan(self, k: int, recall: float) -> Plan | None:
+        """How wide to search, as a local search would; None for comparing all rows.
+
+        Raises:
+            InputError: recall outside (0, 1], or k below 1.
+        """
+        if not 0 < recall <= 1:
+            raise InputError(f"recall should be above 0 and at most 1; found {recall!r}")
+        positive(k, "k")
+        if self.packed_seq is None or self.n <= self.config.flat_below or self.tuned is None or recall == 1:
+            return None
+        point = self.tuned.lookup(k, recall)
+        return None if point is None else Plan.of(point)
+
+    def leaves(self, turned: Float32, plan: Plan) -> Int64:
+        """``(q, p)``: positions of the leaves that each query needs, nearest first, then -1.
+
+        Told for one query as a local search tells it for one, and for a batch as for a batch: the two may round apart.
+        """
+        leaves, distances = self.router.route(turned, plan.nprobe, plan.beam)
+        if len(turned) == 1 and plan.effort and not len(self.late):
+            return np.ascontiguousarray(leaves[:, : leaves_for_one(plan.effort, distances[0].tolist())])
+        return only_needed(plan.effort, leaves, distances)

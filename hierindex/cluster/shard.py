@@ -1,0 +1,237 @@
+"""The leaves that one worker holds: rows, lists ready for scanning, and what is asked of them. No Ray here.
+
+A shard takes the steps of a local search with the same calls on the same lists in the same order, so what it says of a
+leaf is what a local search would say of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hierindex.cluster.pool import NO_KEY, Pool
+from hierindex.index.codes import Coder
+from hierindex.index.exact import exact_rows_where
+from hierindex.index.leaves import FlatLeaves, LeafLists, PqLeaves
+from hierindex.index.native import compared, nearest_among, search_lists
+from hierindex.index.threads import omp_threads
+from hierindex.vectors import Float32, Ids, Int64, Metric
+
+__all__ = ["Ask", "Entries", "Held", "Shard"]
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """Queries and the leaves that should be scanned for each.
+
+    Attributes:
+        queries: ``(q, d)`` prepared. turned: ``(q, w)``, as lists take them.
+        lists: ``(q, p)`` positions of leaves in the tree's order, -1 for none.
+        k: neighbours wanted. candidates: rows to compare exactly.
+        spare: so many candidates more tell where ties begin.
+        alone: ``(q,)`` bool: nobody else is asked for this query.
+    """
+
+    queries: Float32
+    turned: Float32
+    lists: Int64
+    k: int
+    candidates: int
+    spare: int
+    alone: NDArray[np.bool_]
+
+    def of(self, queries: Int64) -> Ask:
+        """What is asked for some of the queries."""
+        some = {name: getattr(self, name)[queries] for name in ("queries", "turned", "lists", "alone")}
+        return replace(self, **some)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Rows of some leaves on their way into a shard, by rising seq.
+
+    Attributes:
+        rows: ``(n, d)``. seq, ids: ``(n,)``. leaf: ``(n,)``, the position of each row's leaf.
+    """
+
+    rows: Float32
+    seq: Int64
+    ids: Ids
+    leaf: Int64
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.rows)
+
+    def pool(self, rows: Int64, raw: Float32, by_product: bool) -> Pool:
+        """The rows ``(q, c)``, -1 for none, with what FAISS says of each: squared distances or products."""
+        there = rows >= 0
+        keys = np.where(there, -raw if by_product else raw, NO_KEY).astype(np.float32)
+        ids: Ids = np.full(rows.shape, None) if self.ids.dtype == object else np.full(rows.shape, -1, np.int64)
+        seq, leaf = np.full(rows.shape, -1, np.int64), np.full(rows.shape, -1, np.int64)
+        for out, values in ((ids, self.ids), (seq, self.seq), (leaf, self.leaf)):
+            out[there] = values[rows[there]]
+        return Pool(keys, seq, ids, leaf)
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """What lists hold, for whoever scans them again: by list and then by seq.
+
+    Attributes:
+        lists, seq: ``(n,)``. codes: ``(n, bytes)`` uint8; of float32 lists the rows themselves.
+    """
+
+    lists: Int64
+    seq: Int64
+    codes: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """The rows of some leaves, ready to be searched. Immutable; any number of threads may ask.
+
+    Attributes:
+        held: ``(h,)`` positions of its leaves, rising.
+        rows, seq, ids, leaf: as of `Held`, n rows.
+        codes: ``(n, bytes)`` what ``coder`` made of the rows; None where lists are float32.
+    """
+
+    metric: Metric
+    held: Int64
+    data: Held
+    coder: Coder | None
+    codes: NDArray[np.uint8] | None
+
+    @classmethod
+    def of(
+        cls,
+        held: Int64,
+        data: Held,
+        metric: Metric,
+        coder: Coder | None,
+        codes: NDArray[np.uint8] | None = None,
+    ) -> Self:
+        """The shard of these rows, all of which lie in the leaves ``held``.
+
+        Args:
+            held: rising positions of leaves.
+            data: their rows.
+            metric: how rows are compared.
+            coder: what codes them; None for float32 lists.
+            codes: ``(n, bytes)``, where they are made already.
+        """
+        if coder is not None and codes is None:
+            codes = coder.encode(data.rows)
+        shard = cls(metric, held, data, coder, codes)
+        _ = shard.lists  # made now, not by the first search
+        return shard
+
+    @cached_property
+    def lists(self) -> LeafLists:
+        """The leaves as FAISS lists; list i is leaf ``held[i]``."""
+        own, n_lists = self._own(self.data.leaf), max(len(self.held), 1)
+        if self.coder is None or self.codes is None:
+            return FlatLeaves.pack(self.data.rows, own, n_lists, self.metric.by_product)
+        return PqLeaves.pack(self.coder, self.codes, own, n_lists, self.metric.by_product)
+
+    @property
+    def sizes(self) -> Int64:
+        """``(h,)``: rows in each of its leaves."""
+        return np.bincount(self._own(self.data.leaf), minlength=len(self.held)).astype(np.int64)
+
+    @property
+    def n_bytes(self) -> int:
+        """What it keeps in memory: rows, codes (by row and by list), numbers and ids."""
+        rows, codes = self.data.rows.nbytes, 0 if self.codes is None else 2 * self.codes.nbytes
+        return rows + codes + len(self.data) * (8 + 8 + 8) + self.data.ids.nbytes
+
+    @property
+    def of_strings(self) -> bool:
+        """Whether ids are strings."""
+        return self.data.ids.dtype == object
+
+    def scan(self, ask: Ask) -> tuple[Pool, Pool]:
+        """The best of the lists: for queries asked of nobody else the k nearest, for the others all candidates.
+
+        Returns:
+            for the queries that are alone ``(a, k)``, as a local search ranks them; for the others ``(b, c)`` with c =
+            candidates + spare, by falling promise, and ``codes`` that say how good the scan thought each.
+        """
+        with omp_threads(1):
+            return self._nearest(ask), self._candidates(ask)
+
+    def exact(self, queries: Float32, k: int, lists: Int64) -> Pool:
+        """The k nearest ``(q, k)`` of all rows in these leaves, by comparing all."""
+        allowed = np.isin(self.data.leaf, lists)
+        if not allowed.any():
+            return Pool.empty(len(queries), k, self.of_strings)
+        with omp_threads(1):
+            found = exact_rows_where(queries, self.data.rows, k, self.metric.by_product, allowed)
+            return self._ranked(queries, found, k)
+
+    def entries(self, lists: Int64) -> Entries:
+        """What is in some of the lists."""
+        rows = np.flatnonzero(np.isin(self.data.leaf, lists))
+        rows = rows[np.argsort(self.data.leaf[rows], kind="stable")]
+        codes = self.data.rows[rows].view(np.uint8) if self.codes is None else self.codes[rows]
+        return Entries(self.data.leaf[rows], self.data.seq[rows], codes)
+
+    def vectors(self, seq: Int64) -> tuple[Int64, Float32, Ids, Int64]:
+        """Those of the points ``seq`` that are here: numbers, vectors, ids, leaves; by rising seq."""
+        at = np.searchsorted(self.data.seq, seq)
+        at = at[at < len(self.data)]
+        rows = np.unique(at[np.isin(self.data.seq[at], seq)]) if len(at) else at
+        return self.data.seq[rows], self.data.rows[rows], self.data.ids[rows], self.data.leaf[rows]
+
+    def present(self, ids: Ids) -> Ids:
+        """Those of its points' ids that are among these."""
+        own = self.data.ids
+        if own.dtype != object:
+            return own[np.isin(own, ids)]
+        wanted = set(ids.tolist())
+        return own[np.fromiter((each in wanted for each in own.tolist()), np.bool_, len(own))]
+
+    def _nearest(self, ask: Ask) -> Pool:
+        own = np.flatnonzero(ask.alone)
+        if not len(own) or not len(self.data):
+            return Pool.empty(len(own), ask.k, self.of_strings)
+        some = ask.of(own)
+        found, _ = search_lists(self.lists.index, some.turned, self._own(some.lists), max(ask.k, ask.candidates), None)
+        return self._ranked(some.queries, found, ask.k)
+
+    def _candidates(self, ask: Ask) -> Pool:
+        own, wanted = np.flatnonzero(~ask.alone), max(ask.k, ask.candidates) + ask.spare
+        if not len(own) or not len(self.data):
+            return Pool.empty(len(own), wanted, self.of_strings, promised=True)
+        some = ask.of(own)
+        found, promise = search_lists(self.lists.index, some.turned, self._own(some.lists), wanted, None)
+        pool = self._ranked(some.queries, found, wanted, in_order=False)
+        promise = np.where(found >= 0, -promise if self.metric.by_product else promise, NO_KEY)
+        return Pool(pool.keys, pool.seq, pool.ids, pool.leaf, np.asarray(promise, np.float32))
+
+    def _ranked(self, queries: Float32, rows: Int64, k: int, in_order: bool = True) -> Pool:
+        """The k best of the rows ``(q, c)``; unless in order, all of them as they stand, k = c."""
+        rows = np.ascontiguousarray(rows)
+        if in_order:
+            best, raw = nearest_among(queries, self.data.rows, rows, k, self.metric.by_product)
+        else:
+            best, raw = rows, _compared(queries, self.data.rows, rows, self.metric.by_product)
+        return self.data.pool(best, raw, self.metric.by_product)
+
+    def _own(self, lists: Int64) -> Int64:
+        """Positions in the tree as numbers of its own lists; -1 stays."""
+        at = np.searchsorted(self.held, lists).astype(np.int64)
+        return np.ascontiguousarray(np.where(lists >= 0, at, -1))
+
+
+def _compared(queries: Float32, rows: Float32, candidates: Int64, by_product: bool) -> Float32:
+    """``(q, c)``: squared distance or product of each query and candidate, as `nearest_among` has it."""
+    raw = np.zeros(candidates.shape, np.float32)
+    of_query, at = np.nonzero(candidates >= 0)
+    raw[of_query, at] = compared(queries, rows, of_query.astype(np.int64), candidates[of_query, at], by_product)
+    return raw
