@@ -1,4 +1,4 @@
-"""upsert, compact, vacuum and history from a terminal."""
+"""upsert, maintain, compact, vacuum and history from a terminal."""
 
 import json
 
@@ -8,6 +8,7 @@ from test_cli import run
 from updates_cases import DIM, seed_index
 
 from hierindex import BuildConfig, HierIndex
+from hierindex.index.config import IndexConfig
 from hierindex.learning.config import HeadConfig, LearnConfig
 
 
@@ -61,3 +62,23 @@ def test_few_files_few_versions(tmp_path, capsys):
     assert "create" not in out
     index.refresh()
     assert len(index) == len(HierIndex.open(tmp_path / "v.index")) == 20
+
+
+def test_upkeep_from_a_terminal(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    config = BuildConfig(
+        learn=LearnConfig(head=HeadConfig(steps=2)), index=IndexConfig(flat_below=0, tune_queries=10, split_factor=8.0)
+    )
+    index = HierIndex.from_vectors(rng.normal(size=(40, 4)), metric="l2", config=config, path=tmp_path / "v.index")
+    index.add(rng.normal(size=(400, 4)), ids=np.arange(40, 440))
+    code, out, _ = run(capsys, "maintain", tmp_path / "v.index", "--steps", 1, "--json")
+    done = json.loads(out)
+    assert (code, done["version"]) == (0, 2)
+    assert done["split"] > 0
+    _, _, err = run(capsys, "maintain", tmp_path / "v.index")
+    assert "0 left to do" in err
+    _, _, err = run(capsys, "maintain", tmp_path / "v.index")
+    assert "nothing to do" in err
+    code, _, err = run(capsys, "maintain", tmp_path / "v.index", "--steps", 0)
+    assert code != 0
+    assert "steps should be" in err

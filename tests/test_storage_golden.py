@@ -1,4 +1,4 @@
-"""Format version 1 as it was given out: small indexes that must be read for ever, and the page that describes it."""
+"""The formats as they were given out: small indexes that must be read for ever, and the page that describes it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hierindex.storage import Store
 _HERE = Path(__file__).parent
 _GOLDEN = _HERE / "golden" / "v1"
 _WHOLE = _HERE / "golden" / "v1-whole"
+_RESHAPED = _HERE / "golden" / "v2"
 _PAGE = _HERE.parent / "docs" / "format.md"
 
 
@@ -142,3 +143,20 @@ def test_a_whole_index_can_be_changed(tmp_path: Path) -> None:
     assert HierIndex.open(tmp_path / "i").search(row, k=1).ids.tolist() == [["new"]]
     index.compact()
     assert index.vacuum(retain=1).oldest == index.version == 7
+
+
+def test_a_golden_index_that_was_reshaped_answers_as_it_did(tmp_path: Path) -> None:
+    known = json.loads(_RESHAPED.with_suffix(".json").read_text())
+    shutil.copytree(_RESHAPED, tmp_path / "i")
+    index = HierIndex.open(tmp_path / "i")
+    queries = np.array(known["queries"], np.float32)
+    assert sum(known["did"]) > 0
+    assert known["retired"]
+    assert index.search(queries, k=5, recall=1).ids.tolist() == known["ids"]
+    assert index.search(queries, k=5, nprobe=2).ids.tolist() == known["through_leaves"]
+    assert [index.path(point) for point in range(0, 20, 4)] == known["paths"]
+    assert np.flatnonzero(index._view.snapshot.nodes.retired).tolist() == known["retired"]
+    assert len(index._view.snapshot.table.moves) > 0
+    index.add(queries, ids=np.arange(300, 305))
+    assert index.search(queries, k=1).ids.ravel().tolist() == [300, 301, 302, 303, 304]
+    assert len(HierIndex.open(tmp_path / "i")) == 245

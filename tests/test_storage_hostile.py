@@ -9,6 +9,7 @@ import re
 import shutil
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from deltalake import DeltaTable, TableFeatures, write_deltalake
 from storage_cases import MODEL, Bomb, assert_contents, files_under, points_of, resealed, tree_of
 
 from hierindex.errors import CorruptIndexError, FormatVersionError, HierIndexError, StorageError
-from hierindex.storage import ModelFile, Store, TreeFile, files, model_file, tree_file
+from hierindex.storage import ModelFile, Store, TreeFile, tree_file
 from hierindex.storage.sealed import digest
 
 
@@ -159,18 +160,16 @@ def test_a_changed_value_in_the_spec_is_seen(index: Path) -> None:
     _refused(index, "model/000001/spec.json", "a body that does not fit its sha256")
 
 
-def test_a_newer_format_says_to_upgrade(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    match = r"should be of format version 1 or lower.*; found version 2; upgrade with: pip install --upgrade hierindex"
-    resealed(index, lambda body: body.update(format=2))
+def test_a_newer_format_says_to_upgrade(index: Path) -> None:
+    match = r"should be of format version 2 or lower.*; found version 3; upgrade with: pip install --upgrade hierindex"
+    resealed(index, lambda body: body.update(format=3))
     with pytest.raises(FormatVersionError, match=rf"spec\.json {match}"):
         _read(index)
-    monkeypatch.setattr(tree_file, "FORMAT", 2)
-    _replace_tree(index, tree_of(4))
+    _replace_tree(index, replace(tree_of(4), format=3))
     with pytest.raises(FormatVersionError, match=rf"000002\.parquet {match}"):
         Store.open(index)
     for version, found in (("two", "which is no number"), (0, "which never existed")):
-        monkeypatch.setattr(tree_file, "FORMAT", version)
-        _replace_tree(index, tree_of(4))
+        _replace_tree(index, replace(tree_of(4), format=version))
         _refused(index, "tree/000002.parquet", found)
 
 
@@ -342,4 +341,3 @@ def test_rights_are_no_damage(index: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(StorageError, match=r"1\.json should be readable; found Permission denied") as caught:
         Store.open(index).load()
     assert not isinstance(caught.value, CorruptIndexError)
-    assert model_file.FORMAT == files.FORMAT == 1

@@ -12,11 +12,14 @@ from index_cases import add, build, mixture
 
 from hierindex import BuildConfig, HierIndex
 from hierindex.errors import InputError
+from hierindex.index import updates
 from hierindex.index.config import IndexConfig
 from hierindex.index.heat import Heat, HeatCounter
+from hierindex.learning.config import HeadConfig, LearnConfig
 
 rng = np.random.default_rng(3)
 QUERIES = mixture(40, 10, seed=5)
+TINY = BuildConfig(learn=LearnConfig(head=HeadConfig(steps=2)))
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +112,34 @@ def test_an_older_and_a_newer_reader_may_count_by_turns(routed):
     assert heat_of(counter, grown).counts.sum() == 4 * 20
 
 
-def test_another_tree_starts_at_zero(routed):
+def test_upkeep_keeps_the_counts_of_the_leaves_that_stay(routed):
     counter = HeatCounter()
     routed.search(QUERIES, 5, nprobe=3, watch=counter)
-    other = build(mixture(900, 10, seed=8), flat_below=0, n_leaves=30, tune_queries=50)
-    assert heat_of(counter, other).counts.sum() == 0
-    other.search(QUERIES[:5], 5, nprobe=3, watch=counter)
-    heat = heat_of(counter, other)
-    assert (heat.counts.sum(), heat.queries) == (15, 5)
+    before = heat_of(counter, routed)
+    kept, done = updates.maintain(crowded(routed), leaves=500)
+    assert done.split
+    after = heat_of(counter, kept)
+    stay = np.isin(before.leaves, after.leaves)
+    counted = dict(zip(after.leaves.tolist(), after.counts.tolist(), strict=True))
+    assert [counted[leaf] for leaf in before.leaves[stay].tolist()] == before.counts[stay].tolist()
+    redrawn = kept
+    while not done.redrawn:
+        redrawn, done = updates.maintain(redrawn)
+    stay = np.isin(before.leaves, redrawn.nodes.leaves)
+    assert heat_of(counter, redrawn).counts.sum() >= before.counts[stay].sum()
+
+
+def test_an_index_in_the_place_of_another_starts_at_zero(tmp_path):
+    path = tmp_path / "a.index"
+    index = HierIndex.from_vectors(mixture(60, 4), metric="l2", path=path, config=TINY)
+    index.record_heat()
+    index.search(mixture(5, 4, seed=1), 3)
+    assert index.heat().queries == 5
+    HierIndex.from_vectors(mixture(60, 4, seed=2), metric="l2", config=TINY).save(path, overwrite=True)
+    index.refresh()
+    assert index.heat().queries == 0
+    index.search(mixture(4, 4, seed=1), 3)
+    assert index.heat().queries == 4
 
 
 heats = (

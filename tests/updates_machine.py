@@ -112,6 +112,13 @@ class Machine(RuleBasedStateMachine):
         if index.version > self.newest:
             self.committed(self.states[self.newest], index)
 
+    @rule(who=st.integers(0, 1), leaves=st.integers(1, 8))
+    def maintain(self, who, leaves):
+        index = self.handles[who]
+        self.patiently(index, lambda: index.maintain(steps=1, leaves=leaves))
+        if index.version > self.newest:
+            self.committed(self.states[self.newest], index)
+
     @rule(who=st.integers(0, 1), retain=st.integers(1, 4) | st.just(timedelta(days=1)))
     def vacuum(self, who, retain):
         index = self.handles[who]

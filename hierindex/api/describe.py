@@ -66,7 +66,7 @@ def _memory(snapshot: Snapshot) -> dict[str, float]:
         "ids": table.ids.values.nbytes + listed,
         "points": table.points.values.nbytes if isinstance(table.points, Column) else 0,
         "payload": 0 if snapshot.payload is None else snapshot.payload.nbytes,
-        "columns": sum(column.values.nbytes for column in (table.seq, table.home, table.leaf)),
+        "columns": sum(column.values.nbytes for column in (table.seq, table.home, table.leaf)) + 16 * len(table.moves),
         "tree": nodes.centroid.nbytes + nodes.ball.nbytes,
     }
     return {name: round(size / n, 1) for name, size in (parts | {"all": sum(parts.values())}).items()}

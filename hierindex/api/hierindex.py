@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from hierindex.api import build as building
 from hierindex.api import persist
 from hierindex.api.config import BuildConfig
-from hierindex.api.keeper import Keeper
 from hierindex.api.diverse import Diverse, branches, excluded_rows
+from hierindex.api.keeper import Keeper
 from hierindex.api.shown import shown
 from hierindex.api.view import View
 from hierindex.errors import InputError
@@ -33,7 +33,7 @@ __all__ = ["HierIndex"]
 Path_ = str | PathLike[str]
 
 
-class HierIndex(Writer):
+class HierIndex(Keeper):
     """A vector index whose levels are a learned hyperbolic tree (InfoHier, arXiv 2501.08717).
 
     Make one with `build` (images), `from_vectors` (ready embeddings) or `open` (from disk). Searches may run in any
@@ -53,6 +53,21 @@ class HierIndex(Writer):
         self._store = store
         self._module = encoder
         self._writer = threading.RLock()
+
+    # ---- copies
+
+    def __copy__(self) -> Self:
+        twin = object.__new__(type(self))  # not by way of __getstate__: both share one view
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __getstate__(self) -> dict[str, object]:
+        """For pickle (joblib, processes): the data as they would be saved; what comes back is saved nowhere."""
+        return {"contents": persist.contents_of(self._view), "module": self._module}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        module = state["module"]
+        self.__init__(persist.view_of(state["contents"], module), encoder=module)  # type: ignore[misc]
 
     # ---- making and opening
 

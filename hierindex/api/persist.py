@@ -182,7 +182,12 @@ def _digest(coder: Json) -> str:
 
 def _moved(old: Snapshot, new: Snapshot) -> TreeFile | None:
     """The tree's file, where what is in it has changed."""
-    moved = new.nodes is not old.nodes or new.tuned is not old.tuned or new.packed is not old.packed
+    moved = (
+        new.nodes is not old.nodes
+        or new.table.moves is not old.table.moves
+        or new.tuned is not old.tuned
+        or new.packed is not old.packed
+    )
     return _tree_file(new) if moved else None
 
 
@@ -203,4 +208,5 @@ def _tree_file(snapshot: Snapshot) -> TreeFile:
         "config": snapshot.config.to_json(),
         "state": snapshot.state(),
     }
-    return TreeFile(snapshot.nodes, about)
+    reshaped = len(snapshot.table.moves) > 0 or bool(snapshot.nodes.retired.any())
+    return TreeFile(snapshot.nodes, about, format=2 if reshaped else 1)

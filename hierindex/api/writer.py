@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -21,9 +20,10 @@ from hierindex.api.persist import Step
 from hierindex.api.reader import Reader
 from hierindex.errors import ConflictError, InputError, StorageError
 from hierindex.index import updates
+from hierindex.index.heat import HeatCounter
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.tables import NewRows
-from hierindex.storage import Compacted, Freed, Store, place_of
+from hierindex.storage import Store, place_of
 from hierindex.vectors import Ids, as_ids
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Writer"]
 
 _RETRIES = 8
-_WEEK = timedelta(days=7)
 
 
 class Writer(Reader):
@@ -76,7 +75,10 @@ class Writer(Reader):
             store = self._required_store("refresh")
             if store.latest() == store.version:
                 return False
-            self._store, self._view = persist.newest(store.path, module=self._module)
+            newest, view = persist.newest(store.path, module=self._module)
+            if not newest.same_model(store):
+                self._heat = None if self._heat is None else HeatCounter()  # what was counted belongs to another tree
+            self._store, self._view = newest, view
             return True
 
     def add(
@@ -227,44 +229,6 @@ class Writer(Reader):
         if not isinstance(token, str) or not token:
             raise InputError(f"token should be text that is not empty; found {token!r}")
         return self._required_store("tokens").token(token)
-
-    def compact(self) -> Compacted:
-        """Tidy up after many small changes: few large files for many small ones, and the memory of deleted points back.
-
-        Searches find the same, and all older versions stay until `vacuum`. An index that was never saved has no files
-        to count.
-
-        Raises:
-            StorageError: as for `upsert`; the index is as before.
-        """
-        with self._writer, brisk():
-            old = self._view.snapshot
-            new = updates.compact(old)
-            if self._store is None:
-                self._view = replace(self._view, snapshot=new)
-                return Compacted(0, 0, 0)
-            with self._turn(), self._shown(new):
-                return persist.compact(self._store, old, new)
-
-    def vacuum(self, retain: int | timedelta = _WEEK) -> Freed:
-        """Take away older versions and the files that only they needed; what it freed.
-
-        Never removed: what the newest version, one in the horizon, or the one this index stands at needs; and files
-        younger than an hour that no version names, because a writer may be about to commit them.
-
-        Args:
-            retain: keep the newest so many versions, or all that were the newest within this time.
-
-        Raises:
-            InputError: not saved, or no such horizon. StorageError: the disk cannot be written.
-
-        Example:
-            ``index.vacuum(retain=1).bytes``
-        """
-        with self._writer:
-            store = self._required_store("vacuum")
-            with self._turn():
-                return store.vacuum(retain)
 
     # ---- inside
 

@@ -1,4 +1,4 @@
-"""The commands that keep an index in order: put in the place of, compact, vacuum, history."""
+"""The commands that keep an index in order: put in the place of, maintain, compact, vacuum, history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (upsert, compact, vacuum, history):
+    for command in (upsert, maintain, compact, vacuum, history):
         app.command()(command)
 
 
@@ -45,6 +45,29 @@ def upsert(
         show_json({"upserted": put.tolist(), "points": len(opened), "version": opened.version})
     else:
         say(f"put in {len(put):,} points; the index now holds {len(opened):,} (version {opened.version})")
+
+
+def maintain(
+    index: IndexPath,
+    steps: Annotated[int | None, typer.Option(help="At most so many steps, each one commit; default: all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an index that has changed as good as one built anew: leaves, the tree above them, codes and settings.
+
+    Example: `hierindex maintain photos.index`
+    """
+    opened = HierIndex.open(index)
+    done = opened.maintain(steps=steps)
+    if as_json:
+        show_json(asdict(done) | {"version": opened.version})
+    elif done.nothing:
+        say("nothing to do")
+    else:
+        say(
+            f"leaves: {done.split:,} split, {done.dissolved:,} dissolved, {done.centred:,} centred; {done.moved:,} points "
+            f"moved; the tree above was drawn {done.redrawn} times, codes and settings made {done.retrained} times; "
+            f"{done.left:,} left to do (version {opened.version})"
+        )
 
 
 def compact(index: IndexPath, as_json: Json = False) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hierindex.decode.average import average_tree
-from hierindex.decode.ball import ball_points, klein_to_poincare, tree_points
+from hierindex.decode.ball import ball_points, klein_to_poincare, poincare_to_klein, tree_points
 from hierindex.decode.circle import circle_single, circle_ward
 from hierindex.decode.logits import l2h, l2h_points
 from hierindex.decode.polish import polish
@@ -28,6 +28,7 @@ __all__ = [
     "klein_to_poincare",
     "l2h",
     "l2h_points",
+    "poincare_to_klein",
     "polish",
     "prototype_count",
     "tree_points",

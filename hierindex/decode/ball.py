@@ -16,7 +16,7 @@ from hierindex.linkage import Float64
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["ball_points", "klein_to_poincare", "tree_points"]
+__all__ = ["ball_points", "klein_to_poincare", "poincare_to_klein", "tree_points"]
 
 #: Klein radius at which points are stopped: 0.99996 in the Poincare ball, still inside it in float32. Depth 10.7.
 _EDGE = 1 - 1e-9
@@ -36,6 +36,17 @@ def klein_to_poincare(points: ArrayLike) -> Float64:
     klein = klein * (_EDGE / np.maximum(radius, _EDGE))
     radius = np.minimum(radius, _EDGE)
     return np.asarray(klein / (1 + np.sqrt((1 - radius) * (1 + radius))))
+
+
+def poincare_to_klein(points: ArrayLike) -> Float64:
+    """Points ``(k, p)`` of the Poincare ball as points of the Klein ball: 2 m / (1 + |m|^2).
+
+    Example:
+        >>> poincare_to_klein(klein_to_poincare([[0.6, 0.0]])).round(6).tolist()
+        [[0.6, 0.0]]
+    """
+    ball = np.asarray(points, dtype=np.float64)
+    return np.asarray(2 * ball / (1 + (ball * ball).sum(axis=1, keepdims=True)))
 
 
 def ball_points(points: Float32, groups: Int64, k: int) -> Float64:

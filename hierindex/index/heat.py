@@ -127,32 +127,20 @@ class HeatCounter(NoWatch):
             self._queries += queries
 
     def _follow(self, nodes: Nodes) -> None:
-        """Make room for the nodes of a tree that has grown; start again for another tree."""
-        if self._nodes is None or not _continues(self._nodes, nodes):
-            self._nodes, self._counts, self._queries = nodes, np.zeros(len(nodes), np.int64), 0
-        elif len(nodes) >= len(self._nodes):
-            new = len(nodes) - len(self._nodes)
-            self._nodes, self._counts = nodes, np.concatenate([self._counts, np.zeros(new, np.int64)])
+        """Make room for the nodes of a tree that has grown."""
+        if self._nodes is None or len(nodes) > len(self._nodes):
+            grown = np.zeros(len(nodes), np.int64)
+            grown[: len(self._counts)] = self._counts
+            self._nodes, self._counts = nodes, grown
 
     def _read(self, nodes: Nodes) -> tuple[Int64, int]:
         """``(m,)`` counts of these nodes and the number of queries; what came to leaves made later goes up to them."""
         with self._lock:
             known, counts, queries = self._nodes, self._counts.copy(), self._queries
-        if known is None or not _continues(known, nodes):
-            return np.zeros(len(nodes), np.int64), 0
-        if len(known) > len(nodes):
+        if known is not None and len(known) > len(nodes):
             for node in known.preorder[::-1].tolist():
-                if node >= len(nodes):
+                if node >= len(nodes) and known.parent[node] >= 0:
                     counts[known.parent[node]] += counts[node]
         grown = np.zeros(len(nodes), np.int64)
         grown[: len(counts)] = counts[: len(nodes)]
         return grown, queries
-
-
-def _continues(a: Nodes, b: Nodes) -> bool:
-    """Whether one of two trees is the other grown: nodes are only ever appended, below leaves that split."""
-    if a is b:
-        return True
-    m = min(len(a), len(b))
-    kept = a.is_leaf[:m] == b.is_leaf[:m]  # a leaf that split has another centroid
-    return np.array_equal(a.parent[:m], b.parent[:m]) and np.array_equal(a.centroid[:m][kept], b.centroid[:m][kept])

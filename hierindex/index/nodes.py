@@ -2,6 +2,7 @@
 
 A node is a position in the arrays. A leaf is a node without children: a cell that holds rows. When a leaf splits, its
 number stays, as the inner node above the new leaves; so a leaf number written to disk is never wrong, only early.
+Upkeep (`upkeep`) takes nodes out of the tree: these are retired, and their numbers are never given out again.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from numpy.typing import NDArray
 from hierindex.errors import CorruptIndexError, InputError
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["Nodes"]
+__all__ = ["RETIRED", "Nodes"]
+
+RETIRED = -2
+"""In the place of a parent: the node is in the tree no more."""
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """A binary tree of m nodes over the leaves of an index.
+    """A binary tree over the leaves of an index, in m nodes of which some may be retired.
 
     Attributes:
-        parent: ``(m,)`` int64; -1 at the root.
+        parent: ``(m,)`` int64; -1 at the root, `RETIRED` at a node that is in the tree no more.
         height: ``(m,)`` float64; 0 for leaves, never above the parent's.
         centroid: ``(m, d)`` float32, the mean of the node's rows (as they are compared) when the node was made.
         ball: ``(m, p)`` float32, the node's place in the Poincare ball: the Klein mean of its rows' ideal points.
@@ -43,19 +47,19 @@ class Nodes:
     count: Int64
 
     def __len__(self) -> int:
-        """m, inner nodes and leaves together."""
+        """m, inner nodes, leaves and retired ones together."""
         return len(self.parent)
 
     @cached_property
     def root(self) -> int:
         """The node without a parent."""
-        return int(np.flatnonzero(self.parent < 0)[0])
+        return int(np.flatnonzero(self.parent == -1)[0])
 
     @cached_property
     def children(self) -> Int64:
         """``(m, 2)``: the two children of each node, smaller number first; -1 for leaves."""
         below = np.argsort(self.parent, kind="stable")
-        below = below[self.parent[below] >= 0]  # the root, with parent -1, goes
+        below = below[self.parent[below] >= 0]  # the root and what is retired go
         children = np.full((len(self), 2), -1, np.int64)
         children[self.parent[below[0::2]], 0] = below[0::2]
         children[self.parent[below[1::2]], 1] = below[1::2]
@@ -64,7 +68,12 @@ class Nodes:
     @cached_property
     def is_leaf(self) -> NDArray[np.bool_]:
         """``(m,)``: whether the node holds rows itself."""
-        return np.asarray(self.children[:, 0] < 0)
+        return np.asarray((self.children[:, 0] < 0) & ~self.retired)
+
+    @cached_property
+    def retired(self) -> NDArray[np.bool_]:
+        """``(m,)``: whether the node is in the tree no more."""
+        return np.asarray(self.parent == RETIRED)
 
     @cached_property
     def preorder(self) -> Int64:
@@ -165,19 +174,19 @@ class Nodes:
         """See that the arrays are one binary tree.
 
         Raises:
-            CorruptIndexError: lengths differ, a parent is out of range, there is not one root, a node has not two
-                children, there is a cycle, a height is above its parent's, or a value is not finite.
+            CorruptIndexError: lengths differ, a parent is out of range or retired, there is not one root, a node has
+                not two children, there is a cycle, a height is above its parent's, or a value is not finite.
         """
-        m = len(self.parent)
-        _need(m > 0 and m % 2 == 1, f"an odd number of nodes (a binary tree); found {m}")
+        m, n_in = len(self.parent), int((~self.retired).sum())
+        _need(n_in % 2 == 1, f"an odd number of nodes (a binary tree); found {n_in}")
         lengths = [len(self.height), len(self.centroid), len(self.ball), len(self.count)]
         _need(all(length == m for length in lengths), f"{m} of each value; found {lengths}")
-        _need(bool(((self.parent >= -1) & (self.parent < m)).all()), f"parents in -1..{m - 1}")
-        roots = np.flatnonzero(self.parent < 0)
+        _need(bool(((self.parent >= RETIRED) & (self.parent < m)).all()), f"parents in {RETIRED}..{m - 1}")
+        roots = np.flatnonzero(self.parent == -1)
         _need(len(roots) == 1, f"one root; found {len(roots)}")
         below = np.bincount(self.parent[self.parent >= 0], minlength=m)
         _need(bool(np.isin(below, (0, 2)).all()), "two children or none at every node")
-        _need(len(self.preorder) == m, "every node below the root (no cycles)")
+        _need(len(self.preorder) == n_in, "every node below the root (no cycles)")
         for name in ("height", "centroid", "ball"):
             _need(bool(np.isfinite(getattr(self, name)).all()), f"finite values in {name}")
         inner = np.flatnonzero(self.parent >= 0)
@@ -186,12 +195,14 @@ class Nodes:
     @cached_property
     def _highest_first(self) -> Int64:
         """Inner nodes by falling height; of equal ones the nearer to the root first, so that parents come first."""
-        inner = np.flatnonzero(~self.is_leaf)
+        inner = np.flatnonzero(self.children[:, 0] >= 0)
         return inner[np.lexsort((inner, self.depth[inner], -self.height[inner]))].astype(np.int64)
 
     def _known(self, node: int) -> None:
         if not 0 <= node < len(self):
             raise InputError(f"node should be in 0..{len(self) - 1}; found {node}")
+        if self.retired[node]:
+            raise InputError(f"node should be in the tree; found {node}, which upkeep has taken out; start at the root")
 
 
 def _need(holds: bool, what: str) -> None:

@@ -18,7 +18,7 @@ from hierindex.linkage import Float64
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["cells", "decode_groups", "divide", "group_sums", "nodes_of", "subtrees"]
+__all__ = ["cells", "decode_groups", "divide", "group_sums", "nodes_of", "subtrees", "summed_up"]
 
 _SAMPLE_PER_CELL = 64
 
@@ -72,13 +72,13 @@ def nodes_of(top: Tree, rows: Float32, points: Float32, leaf: Int64) -> Nodes:
     """The nodes of a tree over groups, given the group ``leaf`` ``(n,)`` of each row; node i is node i of ``top``."""
     counts, row_sums = group_sums(rows, leaf, top.n)
     _, point_sums = group_sums(points, leaf, top.n)
-    count = _summed_up(top, counts[:, None])[:, 0]
+    count = summed_up(top, counts[:, None])[:, 0]
     weight = np.maximum(count, 1)[:, None]
     return Nodes(
         parent=top.parents.copy(),
         height=top.heights.copy(),
-        centroid=(_summed_up(top, row_sums) / weight).astype(np.float32),
-        ball=klein_to_poincare(_summed_up(top, point_sums) / weight).astype(np.float32),
+        centroid=(summed_up(top, row_sums) / weight).astype(np.float32),
+        ball=klein_to_poincare(summed_up(top, point_sums) / weight).astype(np.float32),
         count=count.astype(np.int64),
     )
 
@@ -94,7 +94,7 @@ def group_sums(x: Float32, group: Int64, k: int, *, at_once: int = 65_536) -> tu
     return np.bincount(group, minlength=k).astype(np.int64), sums
 
 
-def _summed_up(top: Tree, values: NDArray[np.generic]) -> Float64:
+def summed_up(top: Tree, values: NDArray[np.generic]) -> Float64:
     """``(2k-1, ...)``: values of the k leaves, then their sums at the inner nodes."""
     total = np.concatenate([values, np.zeros((top.n - 1, values.shape[1]))]).astype(np.float64)
     for i, (a, b) in enumerate(top.children.tolist()):

@@ -45,6 +45,7 @@ class Snapshot:
         metric, config, decode: how rows are compared, laid out, and made into a tree.
         tuned: operating points, or None as long as the set is small.
         packed: leaves ready for scanning, or None as long as the set is small.
+        drawn: how many leaves there were when the tree above them was last decoded whole.
     """
 
     table: Table
@@ -54,6 +55,7 @@ class Snapshot:
     decode: Decode
     tuned: OperatingPoints | None = None
     packed: Packed | None = None
+    drawn: int = 0
 
     def __len__(self) -> int:
         """How many points there are."""
@@ -76,7 +78,7 @@ class Snapshot:
 
     @property
     def home(self) -> Int64:
-        """``(n,)``: the leaf that each row was put into, which may have split since; this is what is stored."""
+        """``(n,)``: the leaf that each row was put into, which may have split since."""
         return self.table.home.values
 
     @property
@@ -206,11 +208,13 @@ class Snapshot:
     def state(self) -> dict[str, Any]:
         """What a search needs beside the stored points and nodes, as JSON values; `updates.load` takes it back."""
         packed = self.packed
-        return {
+        state = {
             "tuned": None if self.tuned is None else self.tuned.to_json(),
             "packed_seq": None if packed is None or not packed.base else int(self.seq[packed.base - 1]) + 1,
             "coder": None if packed is None or packed.coder is None else packed.coder.to_json(),
+            "drawn": self.drawn,
         }
+        return state | {"moves": self.table.moves.to_json()} if len(self.table.moves) else state
 
     def _search(
         self,

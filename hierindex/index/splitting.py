@@ -42,6 +42,11 @@ def settle(rows: Float32, leaf: Int64, nodes: Nodes) -> Int64:
             f"leaves of rows should be nodes 0..{len(nodes) - 1}; found {leaf.min()}..{leaf.max()}; "
             "restore an older version or build the index again"
         )
+    if (gone := nodes.retired[leaf]).any():
+        raise CorruptIndexError(
+            f"leaves of rows should be nodes of the tree; found {int(leaf[gone][0])}, which was taken out of it; "
+            "restore an older version or build the index again"
+        )
     settled = leaf.copy()
     order = np.argsort(leaf, kind="stable")
     homes, first = np.unique(leaf[order], return_index=True)
@@ -52,20 +57,22 @@ def settle(rows: Float32, leaf: Int64, nodes: Nodes) -> Int64:
 
 
 def split_leaves(
-    table: Table, nodes: Nodes, kind: Decode, config: IndexConfig, watched: Iterable[int]
+    table: Table, nodes: Nodes, kind: Decode, config: IndexConfig, watched: Iterable[int], factor: float | None = None
 ) -> tuple[Table, Nodes]:
-    """Split those of the watched leaves that hold more than ``config.split_factor`` times the wanted number of rows.
+    """Split those of the watched leaves that hold more than ``factor`` times the wanted number of rows.
 
-    Each splits straight into as many leaves of the wanted size as its rows fill (two at a time would need many passes
-    and never get done with near-duplicates, lance#9051). A leaf of identical rows stays as it is.
+    None takes ``config.split_factor``. Each splits straight into as many leaves of the wanted size as its rows fill
+    (two at a time would need many passes and never get done with near-duplicates, lance#9051). A leaf of identical rows
+    stays as it is.
     """
     wanted = config.leaf_size(table.ids.n_live)
+    most = (config.split_factor if factor is None else factor) * wanted
     watched = set(watched)
     for _ in range(_PASSES):
         filled = [leaf for leaf in watched if leaf < len(table.filling)]  # leaves behind the last filled one are empty
-        if not (table.filling[filled] > config.split_factor * wanted).any():
+        if not (table.filling[filled] > most).any():
             break
-        grown, below = _grow(table, nodes, kind, (wanted, config), watched)
+        grown, below = _grow(table, nodes, kind, (wanted, most, config.seed), watched)
         if not below:
             break
         homes = np.zeros(len(grown), np.bool_)
@@ -79,20 +86,20 @@ def split_leaves(
 
 
 def _grow(
-    table: Table, nodes: Nodes, kind: Decode, size: tuple[int, IndexConfig], watched: set[int]
+    table: Table, nodes: Nodes, kind: Decode, size: tuple[int, float, int], watched: set[int]
 ) -> tuple[Nodes, list[int]]:
     """The nodes with subtrees below the watched leaves that are too large, and which leaves these were."""
-    wanted, config = size
+    wanted, most, seed = size
     live = table.ids.live_rows
     leaf = table.leaf.values[live]
     counts = np.bincount(leaf, minlength=len(nodes))
     split: list[int] = []
     for node in sorted(watched):
-        if counts[node] <= config.split_factor * wanted:
+        if counts[node] <= most:
             continue
         members = live[leaf == node]
         rows, points = table.rows.values[members], table.points_of(members)
-        below = _subtree(rows, points, -(-len(members) // wanted), kind, config.seed)
+        below = _subtree(rows, points, -(-len(members) // wanted), kind, seed)
         if below is not None:
             nodes = _hung(nodes, node, below)
             split.append(node)

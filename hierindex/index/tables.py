@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 from hierindex.errors import InputError
 from hierindex.index.ids import IdTable
 from hierindex.index.later import Later
+from hierindex.index.moves import Moves
 from hierindex.index.rows import Column
 from hierindex.vectors import Float32, Ids, Int64
 
@@ -47,9 +48,11 @@ class Table:
         ids: id of each row, and which rows are there.
         rows: ``(n, d)`` float32, prepared vectors. points: ``(n, p)`` float32, what the head makes of them.
         seq: ``(n,)`` int64, strictly rising; a row keeps it for ever, on disk too.
-        home: ``(n,)`` int64, the leaf a row was put into; what is stored. leaf: where that is now (see `settle`).
+        home: ``(n,)`` int64, the leaf a row was put into. leaf: where that is now (see `settle`).
         payload: a table of n rows, or None.
         filling: how many rows each leaf number has, removed ones included (so never too few).
+        moves: the rows whose ``home`` is another than the one that is stored with them.
+        floor: no row to come has a ``seq`` below it: those of rows that were compacted away are taken, too.
     """
 
     ids: IdTable
@@ -60,9 +63,18 @@ class Table:
     leaf: Column
     payload: pa.Table | None
     filling: Int64
+    moves: Moves = field(default_factory=Moves.none)
+    floor: int = 0
+
+    @property
+    def next_seq(self) -> int:
+        """The ``seq`` of the next row."""
+        return max(self.floor, int(self.seq.values[-1]) + 1 if len(self) else 0)
 
     @classmethod
-    def of(cls, new: NewRows | Stored, home: Int64, leaf: Int64, seq: Int64 | None = None) -> Self:
+    def of(
+        cls, new: NewRows | Stored, home: Int64, leaf: Int64, seq: Int64 | None = None, moves: Moves | None = None
+    ) -> Self:
         """The table of these points and no others."""
         numbers = np.arange(len(new.rows), dtype=np.int64) if seq is None else seq
         rows = Column.taking(new.rows) if isinstance(new, Stored) else Column.of(new.rows)
@@ -75,6 +87,7 @@ class Table:
             leaf=Column.of(leaf),
             payload=new.payload,
             filling=np.bincount(leaf),
+            moves=Moves.none() if moves is None else moves,
         )
 
     def __len__(self) -> int:
@@ -89,7 +102,7 @@ class Table:
         """
         ids = self.ids.append(new.ids)
         payload = _joined(self.payload, new.payload, len(new.rows))
-        first = int(self.seq.values[-1]) + 1 if len(self) else 0
+        first = self.next_seq
         return Table(
             ids=ids,
             rows=self.rows.append(new.rows),
@@ -99,6 +112,7 @@ class Table:
             leaf=self.leaf.append(leaf),
             payload=payload,
             filling=_sum(self.filling, np.bincount(leaf)),
+            moves=self.moves,
         )
 
     def points_of(self, rows: Int64) -> Float32:
@@ -108,6 +122,15 @@ class Table:
     def moved(self, leaf: Int64) -> Table:
         """The table with its rows in other leaves ``(n,)``."""
         return replace(self, leaf=Column.of(leaf), filling=np.bincount(leaf))
+
+    def rehomed(self, rows: Int64, leaf: Int64) -> Table:
+        """The table with these rows put into other leaves ``(len(rows),)``."""
+        if not len(rows):
+            return self
+        home, where = self.home.values.copy(), self.leaf.values.copy()
+        home[rows], where[rows] = leaf, leaf
+        moves = self.moves.then(self.seq.values[rows], leaf)
+        return replace(self.moved(where), home=Column.taking(home), moves=moves)
 
     def remove(self, rows: Int64) -> Table:
         """The table without these rows; their numbers stay taken."""
@@ -138,7 +161,9 @@ class Table:
         live = self.ids.live_rows
         payload = None if self.payload is None else self.payload.take(pa.array(live)).combine_chunks()
         new = NewRows(self.rows.values[live], self.ids.values[live], self.points_of(live), payload)
-        return Table.of(new, self.home.values[live], self.leaf.values[live], self.seq.values[live])
+        seq = self.seq.values[live]
+        table = Table.of(new, self.home.values[live], self.leaf.values[live], seq, self.moves.of(seq))
+        return replace(table, floor=self.next_seq)
 
 
 def _sum(a: Int64, b: Int64) -> Int64:

@@ -16,25 +16,26 @@ from hierindex.decode import EXACT_LIMIT, Decode
 from hierindex.decode import decode as decode_points
 from hierindex.errors import CorruptIndexError, EmptyInputError, InputError
 from hierindex.index.codes import Coder
-from hierindex.index.coding import choose_coder
-from hierindex.index.config import IndexConfig, LeafScan
-from hierindex.index.judged import Judged, Routed, held_out
+from hierindex.index.config import IndexConfig
+from hierindex.index.judged import held_out
 from hierindex.index.known import KnownCodes
+from hierindex.index.moves import Moves
 from hierindex.index.native import nearest
 from hierindex.index.nodes import Nodes
 from hierindex.index.packed import pack
 from hierindex.index.partition import divide, subtrees
 from hierindex.index.points import OperatingPoints
-from hierindex.index.router import ALL, Router
+from hierindex.index.readying import ready, retune
+from hierindex.index.reassign import attracted
 from hierindex.index.rows import Column
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.splitting import settle, split_leaves
 from hierindex.index.tables import NewRows, Stored, Table
-from hierindex.index.tuning import tune
+from hierindex.index.upkeep import Maintained, maintain
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Ids, Int64, Metric
 
-__all__ = ["add", "build", "compact", "delete", "edit", "load", "retune"]
+__all__ = ["Maintained", "add", "adopt", "build", "compact", "delete", "edit", "load", "maintain", "retune"]
 
 _DEAD_SHARE = 0.5
 
@@ -74,11 +75,11 @@ def build(
         if whole.n != n:
             raise InputError(f"tree should be over the {n} rows; found one over {whole.n}")
         nodes, leaf = subtrees(new.rows, new.points, whole, config.leaves_for(n))
-        return _maintained(Snapshot(Table.of(new, leaf, leaf), nodes, metric, config, decode))
+        return ready(Snapshot(Table.of(new, leaf, leaf), nodes, metric, config, decode, drawn=len(nodes.leaves)))
     nodes, leaf = divide(new.rows, new.points, decode, config, held)
     table, nodes = split_leaves(Table.of(new, leaf, leaf), nodes, decode, config, nodes.leaves.tolist())
     table = replace(table, home=table.leaf)  # nothing is stored yet: rows are put where they are
-    return _maintained(Snapshot(table, nodes, metric, config, decode))
+    return ready(Snapshot(table, nodes, metric, config, decode, drawn=len(nodes.leaves)))
 
 
 def _decoded_whole(n: int, config: IndexConfig, cheap: bool) -> bool:
@@ -106,7 +107,10 @@ def add(snapshot: Snapshot, rows: Float32, ids: Ids, points: Float32, payload: p
     leaf = nodes.leaves[nearest(new.rows, nodes.leaf_centroids)]
     table = snapshot.table.append(new, leaf)
     table, nodes = split_leaves(table, nodes, snapshot.decode, snapshot.config, np.unique(leaf).tolist())
-    return _maintained(replace(snapshot, table=table, nodes=nodes))
+    if nodes is not snapshot.nodes:
+        table = attracted(table, nodes, nodes.leaves[nodes.leaves >= len(snapshot.nodes)])
+        nodes = replace(nodes, count=nodes.counts(table.leaf.values[table.ids.live_rows]))
+    return ready(replace(snapshot, table=table, nodes=nodes))
 
 
 def delete(snapshot: Snapshot, ids: Ids) -> Snapshot:
@@ -119,7 +123,7 @@ def delete(snapshot: Snapshot, ids: Ids) -> Snapshot:
     left = replace(snapshot, table=table)
     if len(table) - table.ids.n_live > _DEAD_SHARE * len(table):
         # rows are numbered anew, so lists and codes are made again; at half the size, settings are measured again too
-        return _maintained(replace(left, table=table.compacted(), packed=None))
+        return ready(replace(left, table=table.compacted(), packed=None))
     return left
 
 
@@ -145,18 +149,15 @@ def compact(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, table=table, packed=packed)
 
 
-def retune(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with codes trained and operating points measured anew, for the points that are there now."""
-    table, nodes, config, metric = snapshot.table, snapshot.nodes, snapshot.config, snapshot.metric
-    judged = Judged.of(table, metric, held_out(table.ids.live_rows, config.tune_queries, config.seed))
-    coder = None
-    if config.leaf_scan.resolve(snapshot.rows.shape[1]) is LeafScan.PQ and len(judged.rows):
-        leaf_of = nodes.leaf_position[table.leaf.values]
-        sizes = np.bincount(leaf_of, minlength=len(nodes.leaves))
-        routed = Routed.of(Router.over(nodes, metric is Metric.IP), judged.queries, judged, leaf_of, sizes, ALL)
-        coder = choose_coder(table, nodes, metric, judged, routed, config.seed)
-    packed = pack(table, nodes, metric, coder, None, len(table))
-    return replace(snapshot, packed=packed, tuned=tune(table, packed, judged))
+def adopt(snapshot: Snapshot, worked: Snapshot) -> Snapshot:
+    """The snapshot with the codes and settings that were made (`retune`) for an earlier state of the same index."""
+    if worked.packed is None or len(snapshot) <= snapshot.config.flat_below:
+        return snapshot
+    table, coder = snapshot.table, worked.packed.coder
+    known = KnownCodes.of(worked.table, worked.packed)
+    codes = None if known is None or coder is None else known.of_rows(table, len(table), coder)
+    packed = pack(table, snapshot.nodes, snapshot.metric, coder, codes, len(table))
+    return replace(snapshot, packed=packed, tuned=worked.tuned)
 
 
 def load(
@@ -175,7 +176,7 @@ def load(
 
     Args:
         stored: the points that were there, by rising ``seq``.
-        home: ``(n,)``, `Snapshot.home` of them.
+        home: ``(n,)``, the leaf that each was stored in; `Snapshot.home` where the state's moves are known.
         seq: ``(n,)``, `Snapshot.seq` of them.
         nodes: the tree.
         decode: as at `build`.
@@ -196,11 +197,20 @@ def load(
         raise CorruptIndexError(
             f"stored points should have the tree's {nodes.centroid.shape[1]} dimensions; found {stored.rows.shape[1]}"
         )
-    table = Table.of(stored, home, settle(stored.rows, home, nodes), seq)
-    snapshot = Snapshot(table, nodes, metric, config, decode)
+    moves = Moves.from_json((state or {}).get("moves"), most=int(seq[-1]) + 1 if n else 0).of(seq)
+    home = moves.homes(seq, home)
+    table = Table.of(stored, home, settle(stored.rows, home, nodes), seq, moves)
+    snapshot = Snapshot(table, nodes, metric, config, decode, drawn=_drawn(state, nodes))
     if state is None:
-        return _maintained(snapshot)
+        return ready(snapshot)
     return _restored(snapshot, state, codes)
+
+
+def _drawn(state: Mapping[str, Any] | None, nodes: Nodes) -> int:
+    drawn = (state or {}).get("drawn", len(nodes.leaves))
+    if not isinstance(drawn, int) or drawn < 0:
+        raise CorruptIndexError(f"the stored state of the index should count leaves; found drawn={drawn!r}")
+    return drawn
 
 
 def _restored(snapshot: Snapshot, state: Mapping[str, Any], known: KnownCodes | None) -> Snapshot:
@@ -211,24 +221,11 @@ def _restored(snapshot: Snapshot, state: Mapping[str, Any], known: KnownCodes | 
         raise CorruptIndexError(f"the stored state of the index lacks {error}") from error
     snapshot = replace(snapshot, tuned=None if tuned is None else OperatingPoints.from_json(tuned))
     if packed_seq is None or len(snapshot) <= snapshot.config.flat_below:
-        return snapshot if len(snapshot) <= snapshot.config.flat_below else _maintained(snapshot)
+        return snapshot if len(snapshot) <= snapshot.config.flat_below else ready(snapshot)
     base = int(np.searchsorted(snapshot.seq, packed_seq))
     codebook = None if coder is None else Coder.from_json(coder)
     codes = None if known is None or codebook is None else known.of_rows(snapshot.table, base, codebook)
     return replace(snapshot, packed=pack(snapshot.table, snapshot.nodes, snapshot.metric, codebook, codes, base))
-
-
-def _maintained(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with what its size calls for: leaves packed, the tail folded into them, settings measured."""
-    table, nodes, packed, config = snapshot.table, snapshot.nodes, snapshot.packed, snapshot.config
-    if len(snapshot) <= config.flat_below:
-        return snapshot
-    if snapshot.tuned is None or packed is None or snapshot.tuned.stale(len(snapshot), len(nodes.leaves)):
-        return retune(snapshot)
-    if packed.nodes is nodes and not packed.tail_is_long(len(table), config.tail_rows):
-        return snapshot
-    repacked = pack(table, nodes, snapshot.metric, packed.coder, packed.codes, len(table))
-    return replace(snapshot, packed=repacked)
 
 
 def _checked(new: NewRows, dim: int | None = None, ball_dim: int | None = None) -> NewRows:

@@ -41,8 +41,8 @@ __all__ = [
 
 Place: TypeAlias = Path | Remote
 
-FORMAT = 1
-"""The format version this code writes, and the highest it reads."""
+FORMAT = 2
+"""The highest format version that this code reads; what it writes says the lowest that suffices to read it."""
 
 _TRIES = 100
 

@@ -12,7 +12,6 @@ from safetensors.numpy import load, save
 
 from hierindex.errors import InputError
 from hierindex.storage.files import (
-    FORMAT,
     Place,
     check_format,
     damaged,
@@ -26,6 +25,8 @@ from hierindex.storage.files import (
 from hierindex.storage.sealed import Json, digest, dumps, loads
 
 __all__ = ["ModelFile", "model_name", "model_path", "read_model", "write_model"]
+
+_FORMAT = 1  # the lowest version that suffices to read it
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def write_model(folder: Place, model: ModelFile) -> int:
         path = model_path(folder, number)
         make_folder(path, taken=False)  # exclusive: this takes the number
         try:
-            body = {"format": FORMAT, "generation": number, "spec": model.spec, "weights_sha256": digest(weights)}
+            body = {"format": _FORMAT, "generation": number, "spec": model.spec, "weights_sha256": digest(weights)}
             text = dumps({"sha256": digest(dumps(body, "spec")), "body": body}, "spec")
             for name, data in (("weights.safetensors", weights), ("spec.json", text.encode())):
                 with new_file(path / name) as file:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from hierindex.errors import CorruptIndexError, InputError
 from hierindex.index.nodes import Nodes
-from hierindex.storage.files import FORMAT, Place, check_format, damaged, new_file, next_generation, opened, reading
+from hierindex.storage.files import Place, check_format, damaged, new_file, next_generation, opened, reading
 from hierindex.storage.sealed import Json, digest, dumps, loads
 from hierindex.vectors import Float32, Int64
 
@@ -24,10 +24,12 @@ class TreeFile:
     Attributes:
         nodes: the tree down to the leaves.
         about: plain JSON (metric, configurations, operating points, ...); storage never looks into it.
+        format: the lowest format version that a reader has to know: 2 where nodes are retired or rows were moved.
     """
 
     nodes: Nodes
     about: Json
+    format: int = 1
 
     @property
     def dim(self) -> int:
@@ -38,12 +40,14 @@ class TreeFile:
         """See that this can be stored.
 
         Raises:
-            InputError: the nodes are no binary tree, or ``about`` is not plain JSON.
+            InputError: the nodes are no binary tree or not of this format, or ``about`` is not plain JSON.
         """
         try:
             self.nodes.check()
         except CorruptIndexError as error:
             raise InputError(f"nodes should form a binary tree; found a fault: {error}") from error
+        if self.format < 2 and self.nodes.retired.any():
+            raise InputError(f"format should be 2 for a tree with retired nodes; found {self.format}")
         dumps(self.about, "about")
 
 
@@ -63,7 +67,7 @@ def write_tree(folder: Place, tree: TreeFile) -> int:
 
     def write(number: int) -> None:
         about = dumps(tree.about, "about")
-        seal = {"format": str(FORMAT), "generation": str(number), "about": about, "sha256": digest(about)}
+        seal = {"format": str(tree.format), "generation": str(number), "about": about, "sha256": digest(about)}
         with (
             new_file(tree_path(folder, number)) as file,
             pq.ParquetWriter(
@@ -101,7 +105,7 @@ def read_tree(folder: Place, number: int) -> TreeFile:
             nodes.check()
         except CorruptIndexError as error:
             raise damaged(path, f"a fault in the tree: {error}") from error
-        return TreeFile(nodes, about)
+        return TreeFile(nodes, about, int((file.metadata.metadata or {})[b"hierindex.format"]))
 
 
 def tree_shape(folder: Place, number: int) -> tuple[int, int]:

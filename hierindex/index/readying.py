@@ -1,0 +1,45 @@
+"""What a state of an index needs to be searched fast: leaves packed, codes made, settings measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hierindex.index.coding import choose_coder
+from hierindex.index.config import LeafScan
+from hierindex.index.judged import Judged, Routed, held_out
+from hierindex.index.packed import pack
+from hierindex.index.router import ALL, Router
+from hierindex.index.snapshot import Snapshot
+from hierindex.index.tuning import tune
+from hierindex.vectors import Metric
+
+__all__ = ["ready", "retune"]
+
+
+def ready(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with what its size calls for: leaves packed, the tail folded into them, settings measured."""
+    table, nodes, packed, config = snapshot.table, snapshot.nodes, snapshot.packed, snapshot.config
+    if len(snapshot) <= config.flat_below:
+        return snapshot
+    if snapshot.tuned is None or packed is None or snapshot.tuned.stale(len(snapshot), len(nodes.leaves)):
+        return retune(snapshot)
+    if packed.nodes is nodes and not packed.tail_is_long(len(table), config.tail_rows):
+        return snapshot
+    repacked = pack(table, nodes, snapshot.metric, packed.coder, packed.codes, len(table))
+    return replace(snapshot, packed=repacked)
+
+
+def retune(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with codes trained and operating points measured anew, for the points that are there now."""
+    table, nodes, config, metric = snapshot.table, snapshot.nodes, snapshot.config, snapshot.metric
+    judged = Judged.of(table, metric, held_out(table.ids.live_rows, config.tune_queries, config.seed))
+    coder = None
+    if config.leaf_scan.resolve(snapshot.rows.shape[1]) is LeafScan.PQ and len(judged.rows):
+        leaf_of = nodes.leaf_position[table.leaf.values]
+        sizes = np.bincount(leaf_of, minlength=len(nodes.leaves))
+        routed = Routed.of(Router.over(nodes, metric is Metric.IP), judged.queries, judged, leaf_of, sizes, ALL)
+        coder = choose_coder(table, nodes, metric, judged, routed, config.seed)
+    packed = pack(table, nodes, metric, coder, None, len(table))
+    return replace(snapshot, packed=packed, tuned=tune(table, packed, judged))
