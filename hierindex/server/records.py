@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,8 @@ __all__ = ["columns_for", "table_of"]
 def table_of(records: Sequence[Mapping[str, Any]], schema: pa.Schema | None, *, whole: bool) -> pa.Table:
     """Records as a table with the types of the index's payload.
 
-    Texts become dates, times and decimals where the column holds those (ISO 8601), and bytes from base64.
+    Texts become dates, times and decimals where the column holds those (ISO 8601), and bytes from base64 (of either
+    alphabet; answers have the one for addresses).
 
     Args:
         records: a mapping of column names to JSON values for each point.
@@ -63,11 +63,15 @@ def _array(values: list[Any], field: pa.Field) -> pa.Array:
     kind = field.type
     try:
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            return pa.array([None if v is None else base64.b64decode(v, validate=True) for v in values], kind)
+            return pa.array([None if v is None else _bytes(v) for v in values], kind)
         if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
             return pa.array([None if v is None else str(v) for v in values], pa.string()).cast(kind)
         return pa.array(values, kind)
-    except (pa.ArrowException, binascii.Error, OverflowError, TypeError, ValueError) as error:
+    except (pa.ArrowException, AttributeError, OverflowError, TypeError, ValueError) as error:
         raise InputError(
             f"the payload column {field.name!r} should hold values of the type {kind}; pyarrow found: {error}"
         ) from error
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
