@@ -37,11 +37,7 @@ def opened(data: bytes, pixels: int) -> Image.Image:
             warnings.simplefilter("ignore")  # Pillow's own opinion of sizes and of odd metadata
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > pixels:
-                raise Problem(
-                    413,
-                    f"images should have at most {pixels:,} pixels; found {image.width:,} x {image.height:,}",
-                    kind="ImageError",
-                )
+                raise _too_large(f"at most {pixels:,} pixels; found {image.width:,} x {image.height:,}")
             image.load()
             return ImageOps.exif_transpose(image)
     except (
@@ -57,7 +53,7 @@ def opened(data: bytes, pixels: int) -> Image.Image:
     ) as error:
         raise ImageError(f"an image should be a whole file of {', '.join(FORMATS)}; found: {_said(error)}") from error
     except (Image.DecompressionBombError, MemoryError, OverflowError) as error:
-        raise ImageError("an image should fit into memory; found one that does not") from error
+        raise _too_large(f"at most {pixels:,} pixels; found far more") from error
 
 
 def decoded(text: str, pixels: int) -> Image.Image:
@@ -77,3 +73,7 @@ def _said(error: Exception) -> str:
     """What Pillow found, without the address of our buffer."""
     text = str(error)
     return "bytes of no such format" if "cannot identify" in text else text
+
+
+def _too_large(says: str) -> Problem:
+    return Problem(413, f"images should have {says}", kind="ImageError")

@@ -71,8 +71,8 @@ def serve(index: HierIndex, settings: ServerConfig, listen: Listen) -> None:
         )
     if listen.on_loopback and not settings.keys and not settings.hosts:
         settings = replace(settings, hosts=_LOOPBACK_NAMES)
-    configure()
     with _listening(listen) as sock:
+        configure()
         config = uvicorn.Config(
             create_app(index, settings),
             log_config=None,
