@@ -82,7 +82,7 @@ def test_a_reader_of_the_first_format_refuses_what_it_would_misread(index, monke
     assert (first, pq.ParquetFile(newest).metadata.metadata[b"hierindex.format"]) == (b"1", b"2")
     monkeypatch.setattr(files, "FORMAT", 1)
     with pytest.raises(
-        FormatVersionError, match="format version 1 or lower, which this hierindex reads; found version 2"
+        FormatVersionError, match="format version 1 or lower, .*; found version 2"
     ):
         HierIndex.open(index._store.path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.common import shared_data
 from hierindex.errors import need
-from hierindex.vectors import Float32
+from hierindex.vectors import Float32, Int64
 
-__all__ = ["dense_sift", "sift_of_cifar", "unseen"]
+__all__ = ["classes_of_sift", "dense_sift", "sift_of_cifar", "unseen"]
 
 SIDE, STEP, FIRST, SIZE = 64, 11, 10, 4.0  # pixels: image side after scaling, grid, keypoint diameter
 
@@ -39,6 +40,18 @@ def sift_of_cifar(rows: int, queries: int, seed: int = 0) -> tuple[Float32, Floa
     return base[:rows], asked[:queries], facts
 
 
+def classes_of_sift(classes: Int64, seed: int = 0) -> Int64:
+    """``(m,)``: the class of the training image that each base row of `sift_of_cifar` is of, before the cut to n rows.
+
+    Args:
+        classes: ``(50000,)``, of the training images.
+        seed: as there.
+    """
+    of_rows = np.repeat(classes, [len(made) for made in _described(["train-0", "train-1", "train-2"])])
+    np.random.default_rng(seed).shuffle(of_rows)  # takes the same steps for rows and for numbers
+    return of_rows
+
+
 def dense_sift(images: np.ndarray[Any, Any]) -> Float32:
     """Descriptors ``(m, 128)`` float32 of images ``(n, h, w)`` uint8, those of zero norm left out.
 
@@ -57,22 +70,19 @@ def dense_sift(images: np.ndarray[Any, Any]) -> Float32:
 
 
 def _shuffled(parts: list[str], seed: int) -> Float32:
-    cv2 = need("cv2", "bench")
-    cv2.setNumThreads(1)
-    made = []
-    for part in parts:
-        blobs = pq.read_table(shared_data("cifar100", f"{part}.parquet"), columns=["image"])["image"].to_pylist()
-        made += [
-            dense_sift(
-                np.stack(
-                    [cv2.imdecode(np.frombuffer(b, np.uint8), cv2.IMREAD_GRAYSCALE) for b in blobs[at : at + 1000]]
-                )
-            )
-            for at in range(0, len(blobs), 1000)
-        ]
-    rows = np.concatenate(made)
+    rows = np.concatenate(list(_described(parts)))
     np.random.default_rng(seed).shuffle(rows)
     return rows
+
+
+def _described(parts: list[str]) -> Iterator[Float32]:
+    """The descriptors of each image, ``(m, 128)``."""
+    cv2 = need("cv2", "bench")
+    cv2.setNumThreads(1)
+    for part in parts:
+        blobs = pq.read_table(shared_data("cifar100", f"{part}.parquet"), columns=["image"])["image"].to_pylist()
+        for blob in blobs:
+            yield dense_sift(cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_GRAYSCALE)[None])
 
 
 def unseen(queries: Float32, base: Float32) -> Float32:

@@ -64,9 +64,9 @@ def maintain(
         say("nothing to do")
     else:
         say(
-            f"leaves: {done.split:,} split, {done.dissolved:,} dissolved, {done.centred:,} centred; {done.moved:,} points "
-            f"moved; the tree above was drawn {done.redrawn} times, codes and settings made {done.retrained} times; "
-            f"{done.left:,} left to do (version {opened.version})"
+            f"leaves: {done.split:,} split, {done.dissolved:,} dissolved, {done.centred:,} centred; "
+            f"{done.moved:,} points moved; the tree above was drawn {done.redrawn} times, "
+            f"codes and settings made {done.retrained} times; {done.left:,} left to do (version {opened.version})"
         )
 
 

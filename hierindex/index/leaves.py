@@ -19,6 +19,8 @@ from hierindex.vectors import Float32, Int64
 
 __all__ = ["FlatLeaves", "LeafLists", "PqLeaves"]
 
+_SHORT = 1 << 16
+
 
 class LeafLists(Protocol):
     """Rows in one list for each leaf, in the order of `Nodes.leaves`."""
@@ -89,9 +91,10 @@ class PqLeaves:
 
 def _fill(index: Any, codes: NDArray[np.uint8], lists: Int64, n_lists: int) -> None:  # noqa: ANN401
     """Put codes into the lists; ids are row numbers, in rising order within a list."""
-    order = np.argsort(lists, kind="stable").astype(np.int64)
+    short = np.uint16 if n_lists <= _SHORT else np.int64  # NumPy sorts 16-bit numbers by radix, in a tenth of the time
+    order = np.argsort(lists.astype(short), kind="stable").astype(np.int64)
     sorted_codes = np.ascontiguousarray(codes[order])
-    bounds = np.searchsorted(lists[order], np.arange(n_lists + 1))
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(lists, minlength=n_lists))])
     sp = faiss.swig_ptr
     for number, (start, stop) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
         if stop > start:
