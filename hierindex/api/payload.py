@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from hierindex.errors import InputError
-from hierindex.frames import as_arrow
+from hierindex.frames import columns_of
 
 __all__ = ["as_payload"]
 
@@ -16,8 +16,8 @@ def as_payload(payload: object, n: int) -> pa.Table | None:
     """A payload as a table of n rows, or None.
 
     Args:
-        payload: a pyarrow table or record batch, a pandas or polars frame, a mapping of column names to n values, or a
-            list of n records (mappings); None for no payload.
+        payload: a pyarrow table or record batch, a pandas or polars frame, a Hugging Face data set, a mapping of column
+            names to n values, or a list of n records (mappings); None for no payload.
         n: how many points there are.
 
     Raises:
@@ -41,7 +41,7 @@ def as_payload(payload: object, n: int) -> pa.Table | None:
 
 
 def _as_table(payload: object) -> pa.Table:
-    table = as_arrow(payload)
+    table = columns_of(payload)
     if table is not None:
         return table
     if isinstance(payload, Sequence) and all(isinstance(record, Mapping) for record in payload):
