@@ -28,7 +28,8 @@ class Lane:
     """
 
     def __init__(self, name: str, threads: int, waiting: int, seconds: float, *, finish: bool) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"hierindex-{name}")
+        self._name, self._threads = f"hierindex-{name}", threads
+        self._pool = self._idle()
         self._room, self._seconds, self._finish = threads + waiting, seconds, finish
         self._lock = threading.Lock()
         self._inside = 0
@@ -59,9 +60,13 @@ class Lane:
             raise Problem(503, f"the answer should take at most {self._seconds:g} seconds; it took longer", wait=1)
         return await asyncio.shield(waiter)
 
-    def close(self) -> None:
-        """Take no more work, and wait until what is there is done."""
-        self._pool.shutdown(wait=True)
+    def drain(self) -> None:
+        """Wait until all work that was given so far is done; new work starts new threads."""
+        before, self._pool = self._pool, self._idle()
+        before.shutdown(wait=True)
+
+    def _idle(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, thread_name_prefix=self._name)
 
     def _left(self, _: Future[Any]) -> None:
         with self._lock:

@@ -69,8 +69,9 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._changes.close)
-        await asyncio.to_thread(self._searches.close)
+        self._tasks.clear()
+        await asyncio.to_thread(self._changes.drain)
+        await asyncio.to_thread(self._searches.drain)
         LOG.info("stopped", version=self.index.version, points=len(self.index))
 
     async def _warm_up(self) -> None:
