@@ -48,7 +48,7 @@ def branches(nodes: Nodes, n_clusters: int | None) -> Int64:
 
 
 def excluded_rows(snapshot: Snapshot, ids: ArrayLike | None) -> Int64:
-    """Row numbers of those of some ids that are in the index.
+    """Row numbers, rising, of those of some ids that are in the index.
 
     Raises:
         InputError: ids of another kind than those of the index.
@@ -56,7 +56,7 @@ def excluded_rows(snapshot: Snapshot, ids: ArrayLike | None) -> Int64:
     unwanted = np.unique(np.atleast_1d(np.asarray([] if ids is None else ids)))
     if not unwanted.size:
         return np.zeros(0, np.int64)
-    return snapshot.ids.rows_of(snapshot.ids.present(as_ids(unwanted, len(unwanted))))
+    return np.sort(snapshot.ids.rows_of(snapshot.ids.present(as_ids(unwanted, len(unwanted)))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Diverse:
         per_branch: how many rows of one branch.
         merged: all queries ask together, and a row is as far away as it is from the nearest of them.
         recall, mask: as for `Snapshot.search`.
-        excluded: row numbers that are not to be found: few, for they are looked at and passed over.
+        excluded: row numbers, rising, that are not to be found: few, for they are looked at and passed over.
     """
 
     snapshot: Snapshot
@@ -93,7 +93,8 @@ class Diverse:
             all branches together are fewer than k under the limit.
         """
         asked = [queries] if self.merged else list(queries[:, None])
-        looked = self._nearest(queries, _LOOK * k, self.mask, watch)
+        width = k if self.per_branch >= k else _LOOK * k
+        looked = self._nearest(queries, width + min(len(self.excluded), _LOOK * k), self.mask, watch)
         answers = [self._filled(*each, k) for each in zip(asked, looked, strict=True)]
         rows, distances = np.full((len(asked), k), -1, np.int64), np.full((len(asked), k), np.inf, np.float32)
         for at, (own, gaps) in enumerate(answers):
@@ -109,7 +110,7 @@ class Diverse:
         nothing = np.zeros(0, np.int64)
         own, gaps = self._under_limit(*found, nothing, k)
         if len(own) < k and len(found[0]) < len(self.snapshot):
-            (found,) = self._nearest(queries, _LOOK_FURTHER * k, self.mask)
+            (found,) = self._nearest(queries, _LOOK_FURTHER * k + len(self.excluded), self.mask)
             own, gaps = self._under_limit(*found, nothing, k)
         while len(own) < k and (among := self._with_room(own)).any():
             missing = k - len(own)
@@ -122,7 +123,7 @@ class Diverse:
         self, queries: Float32, width: int, mask: NDArray[np.bool_] | None, watch: NoWatch | None = None
     ) -> Iterator[Found]:
         """The ``width`` nearest rows, answer by answer."""
-        width = min(width + len(self.excluded), len(self.snapshot))
+        width = min(width, len(self.snapshot))
         rows, distances = self.snapshot.search(queries, width, self.recall, None, mask, watch)
         yield from [_pooled(rows, distances, width)] if self.merged else zip(rows, distances, strict=True)
 
@@ -130,7 +131,8 @@ class Diverse:
         """The first k of some rows ``(w,)``, passing over those that are not wanted or have no room."""
         wanted = rows >= 0
         if self.excluded.size:
-            wanted &= ~np.isin(rows, self.excluded)
+            at = np.minimum(np.searchsorted(self.excluded, rows), self.excluded.size - 1)
+            wanted &= self.excluded[at] != rows
         rows, distances = rows[wanted], distances[wanted]
         branch = self._branch(rows)
         order = np.argsort(branch, kind="stable")

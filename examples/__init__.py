@@ -1,0 +1,1 @@
+"""Examples: programs that run, small enough to read."""
