@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hierindex.cluster.build import build
+    from hierindex.cluster.building import build
     from hierindex.cluster.config import ClusterConfig, Placing
     from hierindex.cluster.index import ClusterIndex
     from hierindex.cluster.results import ClusterHits
@@ -27,7 +27,7 @@ _HOME_OF = {
     "ClusterHits": "results",
     "ClusterIndex": "index",
     "Placing": "config",
-    "build": "build",
+    "build": "building",
 }
 
 

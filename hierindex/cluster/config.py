@@ -43,6 +43,7 @@ class ClusterConfig:
         heat: what share of a leaf's weight is the work that searches made there, the rest being its rows; looked at by
             `ClusterIndex.rebalance`, which knows what was searched.
         cpus: CPUs that Ray reserves for each worker; a part of one is allowed.
+        trainers: processes that learn together from images, each with ``cpus`` CPUs.
         threads: searches that one worker serves at once, each on one thread.
         timeout: seconds after which a worker that is silent is taken for dead.
         patience: seconds that a search waits for leaves which no worker holds right now, before it answers in part.
@@ -58,6 +59,7 @@ class ClusterConfig:
     placing: Placing = Placing.SUBTREE
     heat: float = 0.5
     cpus: float = 1.0
+    trainers: int = 1
     threads: int = 4
     timeout: float = 30.0
     patience: float = 0.0
@@ -65,7 +67,7 @@ class ClusterConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "placing", Placing.parse(self.placing))
-        for name in ("workers", "replicas", "threads"):
+        for name in ("workers", "replicas", "trainers", "threads"):
             positive(getattr(self, name), name)
         if self.replicas > self.workers:
             raise InputError(f"replicas should be at most workers ({self.workers}); found {self.replicas}")

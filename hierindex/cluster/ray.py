@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hierindex.cluster.config import ClusterConfig
 from hierindex.errors import ProcessError, need
 
-__all__ = ["joined", "ray"]
+__all__ = ["joined", "need_train", "quiet_data", "ray"]
 
 
 def ray() -> Any:  # noqa: ANN401 - the module
@@ -18,6 +21,30 @@ def ray() -> Any:  # noqa: ANN401 - the module
         MissingExtraError: it is not installed.
     """
     return need("ray", "cluster")
+
+
+def need_train() -> tuple[Any, Any]:
+    """Ray Train, and its part for torch.
+
+    Raises:
+        MissingExtraError: they are not installed.
+    """
+    return need("ray.train", "cluster"), need("ray.train.torch", "cluster")
+
+
+@contextmanager
+def quiet_data() -> Iterator[None]:
+    """While it is held Ray Data says what is wrong, and nothing else."""
+    context = need("ray.data", "cluster").DataContext.get_current()
+    logger = logging.getLogger("ray.data")
+    before, level = context.enable_progress_bars, logger.level
+    context.enable_progress_bars = False
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        context.enable_progress_bars = before
+        logger.setLevel(level)
 
 
 def joined(config: ClusterConfig) -> None:

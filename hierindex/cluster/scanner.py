@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hierindex.cluster.placement import Placement
 from hierindex.cluster.pool import Pool, merged, nearest_of
-from hierindex.cluster.shard import Ask, Entries, Shard
+from hierindex.cluster.shard import Ask, Entries, Held, Shard
 from hierindex.vectors import Float32, Ids, Int64
 
 __all__ = ["InProcess", "LeafScanner", "LocalLeaves", "Scanned", "SpreadLeaves", "Transport"]
@@ -183,6 +183,31 @@ class SpreadLeaves:
         """Those of the ids that are in the index's lists; None where somebody is missing."""
         found = self._of_all("present", ids)
         return None if found is None else np.unique(np.concatenate([np.asarray(each) for each in found]))
+
+    def sample(self, n: int, seed: int, without: Ids | None = None) -> Held | None:
+        """About n rows at random, as many from each worker as it has of all; None where somebody is missing."""
+        share = -(-n // self.placement.workers)
+        found = self._of_all("sample", share, seed, without)
+        drawn = [each for each in found or [] if isinstance(each, Held)]
+        if not drawn:
+            return None
+        seq, first = np.unique(np.concatenate([each.seq for each in drawn]), return_index=True)
+        rows, ids, leaf = (np.concatenate([getattr(e, name) for e in drawn])[first] for name in ("rows", "ids", "leaf"))
+        return Held(rows, seq, ids, leaf)
+
+    def by_code(self, turned: Float32, lists: Int64, k: int) -> Int64 | None:
+        """The numbers ``(q, k)`` of the rows in the lists whose codes promise most; None where somebody is missing."""
+        worker = self.placement.serving(self.transport.alive)
+        asked = np.where(lists >= 0, worker[lists], -1)
+        calls: dict[int, Call] = {
+            int(w): ("by_code", (turned, np.where(asked == w, lists, -1), k)) for w in np.unique(worker)
+        }
+        answers = {} if (worker < 0).any() else self.transport.ask(calls)
+        found = [answer for answer in answers.values() if isinstance(answer, tuple)]
+        if not found or len(found) < len(calls):
+            return None
+        seq, keys = (np.concatenate([each[i] for each in found], axis=1) for i in (0, 1))
+        return np.take_along_axis(seq, np.lexsort((seq, keys), axis=-1)[:, :k], axis=1)
 
     def _of_all(self, method: str, *arguments: object) -> list[object] | None:
         """The answers of everybody alive; None where that leaves out a leaf, or somebody did not answer."""

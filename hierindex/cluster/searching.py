@@ -18,7 +18,7 @@ from hierindex.index.search import Plan
 from hierindex.index.threads import omp_threads
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["Found", "search"]
+__all__ = ["Found", "exact", "search"]
 
 _SPARE = 16  # candidates more than a local search takes, so that those at its last place can be told
 
@@ -65,7 +65,7 @@ def search(
     threads = 1 if len(queries) == 1 else (front.config.num_threads if num_threads is None else num_threads)
     with omp_threads(threads):
         if plan is None:
-            scanned = _exact(front, scanner, queries, k)
+            scanned = exact(front, scanner, queries, k)
             none = np.zeros(len(queries), np.int64)
             return Found(_hits(front, scanned), none.astype(np.bool_), none)
         return _through_leaves(front, scanner, queries, k, plan, watch or NoWatch())
@@ -89,14 +89,15 @@ def _through_leaves(front: Front, scanner: LeafScanner, queries: Float32, k: int
     fan_out = scanned.fan_out.copy()
     short = np.flatnonzero((pool.seq[:, min(k, front.n) - 1] < 0) & ~partial)
     if len(short):
-        rest = _exact(front, scanner, queries[short], k)
+        rest = exact(front, scanner, queries[short], k)
         pool.put(short, rest.pool)
         partial[short], fan_out[short] = rest.partial, rest.fan_out
     whole = Scanned(pool, unsure, partial, fan_out)
     return Found(_hits(front, whole), unsure & ~scanned.partial, np.asarray((leaves >= 0).sum(axis=1), np.int64))
 
 
-def _exact(front: Front, scanner: LeafScanner, queries: Float32, k: int) -> Scanned:
+def exact(front: Front, scanner: LeafScanner, queries: Float32, k: int) -> Scanned:
+    """The k nearest of all rows, by comparing all."""
     scanned = scanner.exact(queries, k)
     if not len(front.late):
         return scanned

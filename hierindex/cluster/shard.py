@@ -196,6 +196,24 @@ class Shard:
         wanted = set(ids.tolist())
         return own[np.fromiter((each in wanted for each in own.tolist()), np.bool_, len(own))]
 
+    def sample(self, n: int, seed: int, without: Ids | None = None) -> Held:
+        """Up to n of its rows, drawn at random, none of which bears one of some ids."""
+        usable = np.arange(len(self.data)) if without is None else np.flatnonzero(~np.isin(self.data.ids, without))
+        rng = np.random.default_rng([seed, int(self.held[0]) if len(self.held) else 0])
+        rows = np.sort(rng.choice(usable, min(n, len(usable)), replace=False)).astype(np.int64)
+        data = self.data
+        return Held(data.rows[rows], data.seq[rows], data.ids[rows], data.leaf[rows])
+
+    def by_code(self, turned: Float32, lists: Int64, k: int) -> tuple[Int64, Float32]:
+        """The k rows ``(q, k)`` of the lists whose codes promise most, by number, and what they promise."""
+        with omp_threads(1):
+            found, promise = search_lists(self.lists.index, turned, self._own(lists), k, None)
+        there = found >= 0
+        seq = np.full(found.shape, -1, np.int64)
+        seq[there] = self.data.seq[found[there]]
+        keys = np.where(there, -promise if self.metric.by_product else promise, NO_KEY)
+        return seq, keys.astype(np.float32)
+
     def _nearest(self, ask: Ask) -> Pool:
         own = np.flatnonzero(ask.alone)
         if not len(own) or not len(self.data):
