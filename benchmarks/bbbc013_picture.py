@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hierindex.decode.arcs import arc_points
 from hierindex.errors import need
 from hierindex.plots.common import FAINT, INK, figure_of, png
-from hierindex.plots.disk import _geodesic, _on_the_circle
+from hierindex.plots.disk import geodesic
 from hierindex.tree import Tree
 
 __all__ = ["draw"]
@@ -34,13 +35,13 @@ def draw(trees: dict[str, tuple[Tree, float]], plate: dict[str, Any], path: Path
 
 
 def _disk(axes: Any, tree: Tree, colours: list[Any], compounds: NDArray[np.object_]) -> None:  # noqa: ANN401
-    where = _on_the_circle(tree)
+    where = arc_points(tree.spans, tree.n)
     circle = np.linspace(0, 2 * np.pi, 400)
     axes.plot(np.cos(circle), np.sin(circle), color=FAINT, linewidth=0.6, zorder=0)
     for node in range(len(where)):
         above = int(tree.parents[node])
         if above >= 0:
-            arc = _geodesic(where[above], np.clip(where[node], -1, 1))
+            arc = geodesic(where[above], np.clip(where[node], -1, 1))
             width = 0.7 + 3.5 * np.sqrt(tree.sizes[node] / tree.n)
             axes.plot(*arc.T, color=colours[node] if node < tree.n else FAINT, linewidth=width, zorder=1)
     for compound, marker in COMPOUNDS.items():

@@ -6,14 +6,13 @@ python -m benchmarks.search_plots
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.common import RESULTS, ROOT
 from benchmarks.searching.verdict import OURS, cost, title
-from hierindex.plots.common import FAINT, INK, figure_of, png
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from hierindex.plots import Curve, recall_latency
+from hierindex.plots.common import FAINT, figure_of, png
+from hierindex.plots.curves import line
 
 __all__ = ["draw", "draw_growth", "main"]
 
@@ -43,23 +42,12 @@ def main() -> None:
 
 def draw(name: str, one: dict[str, Any]) -> bytes:
     """One set: queries a second of batches, and the median microseconds of a single query, both against recall."""
-    figure = figure_of(12, 5)
-    left, right = figure.subplots(1, 2)
-    for curve in one["curves"]:
-        recalls = [recall for recall, _ in curve["points"]]
-        micros = [us for _, us in curve["points"]]
-        if curve["mode"] == "batch":
-            _line(left, curve["system"], recalls, [1e6 / us for us in micros])
-        else:
-            _line(right, curve["system"], recalls, micros)
-    left.set(ylabel=f"queries a second, batch, {one['threads']} threads")
-    right.set(ylabel="median microseconds, one query, one thread")
-    for axes in (left, right):
-        axes.set(xlim=(0.8, 1.001), yscale="log", xlabel=f"recall@{one['k']}")
-        axes.grid(color=FAINT, alpha=0.3, which="both")
-    right.legend(frameon=False, fontsize=8)
-    figure.suptitle(title(name, one), color=INK)
-    return png(figure, dpi=80)
+    curves = [
+        Curve(curve["system"], curve["mode"] != "batch", tuple((recall, us) for recall, us in curve["points"]))
+        for curve in one["curves"]
+    ]
+    batch = f"batch, {one['threads']} threads"
+    return png(recall_latency(curves, k=one["k"], title=title(name, one), batch=batch, colours=COLOURS), dpi=80)
 
 
 def draw_growth(one: dict[str, Any]) -> bytes:
@@ -68,25 +56,11 @@ def draw_growth(one: dict[str, Any]) -> bytes:
     axes = figure.subplots()
     for system in one["exponents"]:
         rows = [row for row in one["rows"] if row["system"] == system and row["mode"] == "batch"]
-        _line(axes, system, [row["n"] for row in rows], [cost(row) for row in rows])
+        line(axes, system, [row["n"] for row in rows], [cost(row) for row in rows], COLOURS[system])
     axes.set(xscale="log", yscale="log", xlabel="rows", ylabel=f"microseconds a query, recall {one['target']:g}")
     axes.grid(color=FAINT, alpha=0.3, which="both")
     axes.legend(frameon=False, fontsize=8)
     return png(figure, dpi=80)
-
-
-def _line(axes: Axes, system: str, x: list[float], y: list[float]) -> None:
-    mine = system == OURS
-    axes.plot(
-        x,
-        y,
-        marker="o",
-        markersize=4,
-        linewidth=2.4 if mine else 1.2,
-        color=COLOURS[system],
-        label=system,
-        zorder=3 if mine else 2,
-    )
 
 
 if __name__ == "__main__":

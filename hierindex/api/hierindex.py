@@ -28,6 +28,8 @@ from hierindex.vectors import Float32, Metric, positive
 if TYPE_CHECKING:
     from torch import nn
 
+    from hierindex.plots import Plot
+
 __all__ = ["HierIndex"]
 
 Path_ = str | PathLike[str]
@@ -334,6 +336,13 @@ class HierIndex(Keeper):
             own = np.random.default_rng(0).permutation(view.rows)[:limit]
         q = view.snapshot.rows[own] if own is not None else view.encoding.query(queries)[:limit]
         return against_flat(view.snapshot, q, positive(k, "k"), itself=own)
+
+    @property
+    def plot(self) -> Plot:
+        """Pictures of it as matplotlib figures (extra ``plots``): ``index.plot.disk(images).savefig("disk.png")``."""
+        from hierindex.plots import Plot
+
+        return Plot(self)
 
     def encode(self, images: object) -> Float32:
         """Latent vectors ``(n, d)`` float32 of images or rows of a table, as the index stores them.

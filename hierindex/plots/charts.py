@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.cluster import hierarchy
 
-from hierindex.api import HierIndex
 from hierindex.errors import InputError
 from hierindex.plots.common import FAINT, INK, Pixels, check_images, figure_of, thumbnail
+from hierindex.plots.drawable import Drawable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["dendrogram", "leaves", "training"]
 
 
-def dendrogram(index: HierIndex, images: Pixels | None = None, *, branches: int = 32) -> Figure:
+def dendrogram(index: Drawable, images: Pixels | None = None, *, branches: int = 32) -> Figure:
     """The top of the tree as SciPy draws it, with one picture and the number of points at each branch's end.
 
     Args:
@@ -56,7 +56,7 @@ def dendrogram(index: HierIndex, images: Pixels | None = None, *, branches: int 
     return figure
 
 
-def leaves(index: HierIndex) -> Figure:
+def leaves(index: Drawable) -> Figure:
     """How many points each leaf of the index holds, largest first.
 
     Raises:
@@ -72,7 +72,7 @@ def leaves(index: HierIndex) -> Figure:
     return figure
 
 
-def training(index: HierIndex) -> Figure:
+def training(index: Drawable) -> Figure:
     """The record of the training: losses, gradient norms at the latent, and the consistency of views.
 
     Raises:

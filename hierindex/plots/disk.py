@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from hierindex.api import HierIndex
-from hierindex.decode import tree_points
+from hierindex.decode.arcs import arc_points
 from hierindex.errors import need
 from hierindex.plots.common import FAINT, INK, Pixels, check_images, figure_of, thumbnail
+from hierindex.plots.drawable import Drawable
 from hierindex.tree import Tree
 from hierindex.vectors import Int64
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["disk"]
+__all__ = ["disk", "geodesic"]
 
 RING = 1.13  # where the pictures stand, in radii of the disk
 APART = 0.092  # the least angle between two of them
 
 
-def disk(index: HierIndex, images: Pixels | None = None, *, branches: int = 64, groups: int = 10) -> Figure:
+def disk(index: Drawable, images: Pixels | None = None, *, branches: int = 64, groups: int = 10) -> Figure:
     """The tree in the Poincare disk.
 
     Points lie on the boundary in the tree's own order; every branch stands where the hyperbolic barycentre of its
@@ -46,12 +46,12 @@ def disk(index: HierIndex, images: Pixels | None = None, *, branches: int = 64, 
     check_images(images, tree.n)
     branches, groups = min(branches, tree.n), min(groups, branches, tree.n)
     figure, axes = _square_axes()
-    where = _on_the_circle(tree)
+    where = arc_points(tree.spans, tree.n)
     ends = tree.nodes_at(branches)
     drawn = _above(tree, ends)
     colours = _colours(tree, ends, groups)
     for node in drawn[drawn != tree.root]:
-        arc = _geodesic(where[tree.parents[node]], where[node])
+        arc = geodesic(where[tree.parents[node]], where[node])
         size = tree.sizes[node] / tree.n
         axes.plot(*arc.T, color=colours.get(int(node), FAINT), linewidth=0.6 + 5 * np.sqrt(size), zorder=1)
     for node in ends:
@@ -66,15 +66,7 @@ def disk(index: HierIndex, images: Pixels | None = None, *, branches: int = 64, 
     return figure
 
 
-def _on_the_circle(tree: Tree) -> NDArray[np.float64]:
-    """``(2n - 1, 2)``: points evenly on the boundary in leaf order, nodes at their barycentres."""
-    angle = np.empty(tree.n)
-    angle[tree.order] = 2 * np.pi * (np.arange(tree.n) + 0.5) / tree.n
-    ideal = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
-    return np.asarray(tree_points(tree, ideal), dtype=np.float64)
-
-
-def _geodesic(a: NDArray[np.float64], b: NDArray[np.float64], steps: int = 24) -> NDArray[np.float64]:
+def geodesic(a: NDArray[np.float64], b: NDArray[np.float64], steps: int = 24) -> NDArray[np.float64]:
     """``(steps, 2)`` along the geodesic from a to b: a straight line in the Klein model of the same disk."""
     klein_a, klein_b = (2 * x / (1 + x @ x) for x in (a, b))
     line = klein_a + np.linspace(0, 1, steps)[:, None] * (klein_b - klein_a)

@@ -89,11 +89,13 @@ class Looking:
 
     def nodes(self, spots: list[Spot]) -> Nodes:
         """Nodes as they are answered."""
-        return Nodes(**self._about(), nodes=self.each(spots))
+        at = self.atlas
+        return Nodes(version=self.version, points=len(at), leaves=at.leaves, nodes=self.each(spots))
 
     def route(self, spots: list[Spot], places: list[Place]) -> Route:
         """A route as it is answered."""
-        return Route(**self._about(), nodes=self.each(spots), places=self.points(places))
+        nodes = self.nodes(spots)
+        return Route(**dict(nodes), places=self.points(places))
 
     def each(self, spots: list[Spot]) -> list[Node]:
         """Every node with its examples, whose labels are read at once."""
@@ -137,9 +139,6 @@ class Looking:
             Item(id=id_, label=None if label is None else label[:_LONGEST_LABEL])
             for id_, label in zip(ids, labels, strict=True)
         ]
-
-    def _about(self) -> dict[str, int | None]:
-        return {"version": self.version, "points": len(self.atlas), "leaves": self.atlas.leaves}
 
 
 def _number(text: str) -> int:
