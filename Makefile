@@ -1,5 +1,6 @@
 # make demo    set up, then watch images become a tree and an index (IMAGES=folder for your own; OUT=where pictures go)
 # make test    set up, then every check and every test
+# make package  wheel and sdist in dist/
 # make bench   the measurements behind the README's numbers (needs ../shared/data), and its tables from them
 # make pictures  the README's pictures, drawn by the demo
 
@@ -10,7 +11,7 @@ WORK   ?= bench-work
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check bench readme pictures clean
+.PHONY: demo test check bench readme pictures package clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hierindex needs Python 3.11 or newer; set PYTHON=")'
@@ -52,6 +53,10 @@ pictures: demo
 	mkdir -p docs/pictures
 	cp $(OUT)/disk.png docs/pictures/digits-disk.png
 	cp $(OUT)/dendrogram.png docs/pictures/digits-dendrogram.png
+
+# wheel and sdist in dist/; tests/test_package.py builds them too and uses the wheel in a clean environment
+package: $(READY)
+	$(RUN) -m hatchling build -d dist
 
 readme: $(READY)
 	$(RUN) -m benchmarks.readme
