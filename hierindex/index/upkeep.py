@@ -29,6 +29,8 @@ __all__ = ["Maintained", "maintain"]
 
 _LARGE, _SMALL = 2.0, 0.25
 """A leaf above or below so many times the wanted size is split or dissolved. Adding waits for `split_factor`."""
+_MANY = 1.2
+"""Above so many times the wanted number of leaves the smallest ones are dissolved."""
 _FULL = 1.5
 """A leaf is dissolved only where the nearest one then holds at most so many times the wanted size."""
 _DRIFT = 0.1
@@ -148,7 +150,9 @@ def _due(snapshot: Snapshot) -> _Due:
     wanted = snapshot.config.leaf_size(len(live))
     large = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i] > _LARGE * wanted]
     split = [i for i in large if _differ(table, live[position == i])]
-    small = [i for i in np.argsort(counts, kind="stable").tolist() if counts[i] < _SMALL * wanted]
+    excess = len(leaves) - _MANY * snapshot.config.leaves_for(len(live))
+    rising = np.argsort(counts, kind="stable").tolist()
+    small = [i for rank, i in enumerate(rising) if rank < excess or counts[i] < _SMALL * wanted]
     room = np.asarray(_FULL * wanted - counts, np.float64)
     small = [i for i in small if _room_for(table, nodes, live[position == i], i, room)]
     shift, way = _drift(nodes, counts, sums)
