@@ -89,11 +89,7 @@ export class Forest {
     return answer.places;
   }
 
-  /** The way from the root to a point; loads its nodes. */
-  async path(point) {
-    return (await this.route([], [point]))[0];
-  }
-
+  /** The nodes of the cut into so many, left to right. */
   async cut(clusters) {
     return this.#take(await get("/v1/tree/cut", { n_clusters: clusters, examples: 1, label: this.label }));
   }

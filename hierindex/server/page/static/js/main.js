@@ -28,6 +28,7 @@ class Explorer {
     this.cut = new Map();
     this.cuts = new Map();
     this.clusters = 0;
+    this.asked = 0; // searches; an answer that comes after a later one was asked for is not shown
     this.targets = [];
     this.palette = palette();
     this.view = new View(() => this.draw());
@@ -37,8 +38,7 @@ class Explorer {
     this.panel = new Panel(by("panel"), this.forest, this.pictures, {
       select: (id, fly) => this.select(id, fly),
       hover: (id) => this.hover(id),
-      point: () => {},
-      like: (item) => this.searchId(String(item.id), item.label),
+      like: (item) => this.searchId(String(item.id)),
       clear: () => this.clear(),
       failed: (error) => this.say(error),
     });
@@ -88,7 +88,7 @@ class Explorer {
   #paint() {
     const box = canvas.getBoundingClientRect();
     context.clearRect(0, 0, box.width, box.height);
-    const how = { open: this.most * 1.45, dark: this.palette.dark, cut: this.cut, kept: this.route?.nodes ?? new Set() };
+    const how = { open: this.pictures.there ? this.most * 1.45 : 30, dark: this.palette.dark, cut: this.cut, kept: this.route?.nodes ?? new Set() };
     this.scene = compose(this.forest, this.view, how);
     this.targets = paint(context, this.scene, { ...this, font: getComputedStyle(document.body).fontFamily });
   }
@@ -130,14 +130,15 @@ class Explorer {
   clear() {
     this.selected = this.hovered = null;
     this.route = null;
+    this.asked += 1;
     document.body.classList.remove("open");
     by("query").value = "";
     if (this.info) this.panel.welcome(this.info);
     this.draw();
   }
 
-  async searchId(text, label = null) {
-    if (text) await this.#search(() => byId(text, this.info.ids === "strings"), { id: text, label });
+  async searchId(text) {
+    if (text) await this.#search(() => byId(text, this.info.ids === "strings"), { id: text });
   }
 
   async searchImage(file) {
@@ -145,15 +146,19 @@ class Explorer {
   }
 
   async #search(ask, query) {
+    const turn = ++this.asked;
     document.body.classList.add("busy");
     try {
       const answer = await ask();
-      const places = await this.forest.route([...answer.levels.flat(), ...answer.probed], answer.hits.map((hit) => hit.id));
+      const ids = [...(query.image ? [] : [query.id]), ...answer.hits.map((hit) => hit.id)];
+      const places = await this.forest.route([...answer.levels.flat(), ...answer.probed], ids);
+      if (turn !== this.asked) return; // another search was asked for meanwhile
+      const origin = query.image ? null : places.shift();
       const hits = answer.hits.map((hit, i) => ({ ...hit, ...places[i] }));
       this.selected = null;
       this.view.home();
-      this.route = new Route({ ...answer, hits }, this.forest, this.view.still.matches);
-      this.panel.found(query, { ...answer, hits });
+      this.route = new Route({ ...answer, hits, origin }, this.forest, this.view.still.matches);
+      this.panel.found({ ...query, ...origin }, { ...answer, hits });
       document.body.classList.add("open");
       by("spoken").textContent = `${hits.length} found, in ${new Set(hits.map((hit) => hit.leaf)).size} leaves`;
       this.#follow(this.route);
@@ -248,7 +253,7 @@ gestures(canvas, app.view, {
   },
   click(target) {
     canvas.focus({ preventScroll: true });
-    if (target?.item) app.searchId(String(target.item.id), target.item.label);
+    if (target?.item) app.searchId(String(target.item.id));
     else if (target) app.select(target.one.node.id);
   },
   open(target, point) {

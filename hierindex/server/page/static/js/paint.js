@@ -1,6 +1,6 @@
 /** One frame: the disk, the branches, what stands on the rim, and the route of a search over it. */
 
-import { geodesic } from "./mobius.js";
+import { geodesic, onBoundary } from "./mobius.js";
 import { beside, name, picture, seats, side } from "./rim.js";
 
 const FULL = 2 * Math.PI;
@@ -204,8 +204,8 @@ function route(context, scene, state) {
 function hits(context, state, targets) {
   const { view, palette, pictures, route: found } = state;
   const shown = found.hitsShown();
-  if (!shown.length) return;
   const { angles, places, size } = found.around;
+  if (found.origin) asked(context, state);
   shown.forEach((hit, i) => {
     const from = view.radius + 3, at = beside(view, places[i], size, 12);
     context.strokeStyle = palette.accent;
@@ -220,6 +220,17 @@ function hits(context, state, targets) {
     else dot(context, at, size, palette.accent, hit.rank);
     targets.push({ x: at[0], y: at[1], reach: size / 2 + 2, one: { node: { id: hit.leaf } }, item: hit });
   });
+}
+
+/** On the rim, the point that the search asked with. */
+function asked(context, { view, palette, route: found }) {
+  const [x, y] = view.pixels(view.where(onBoundary(found.origin.turn)));
+  circle(context, x, y, 6);
+  context.fillStyle = palette.paper;
+  context.fill();
+  context.lineWidth = 3;
+  context.strokeStyle = palette.ink;
+  context.stroke();
 }
 
 /** A ring around what is selected; a fainter one around what is pointed at. */

@@ -9,7 +9,7 @@ export class Panel {
 
   /**
    * @param {HTMLElement} root @param {import("./forest.js").Forest} forest @param {import("./pictures.js").Pictures} pictures
-   * @param {{select: Function, point: Function, like: Function, hover: Function}} on
+   * @param {{select: Function, like: Function, hover: Function, clear: Function, failed: Function}} on
    */
   constructor(root, forest, pictures, on) {
     Object.assign(this, { root, forest, pictures, on });
@@ -114,8 +114,6 @@ export class Panel {
     const name = item.label ?? String(item.id);
     return el("button", { type: "button", class: this.pictures.there ? "tile" : "tile named", title: `${name} · find what is like it`, on: {
       click: () => this.on.like(item),
-      pointerenter: () => this.on.point(item),
-      pointerleave: () => this.on.point(null),
     } }, this.#thumb(item), el("span", { class: "name" }, name), note === null ? null : el("span", { class: "note" }, note));
   }
 

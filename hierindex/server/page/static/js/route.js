@@ -9,8 +9,9 @@ const HIT = 70; // between one hit and the next
 
 export class Route {
   /**
-   * @param {{levels: number[][], probed: number[], hits: object[]}} found nodes kept at each level, leaves scanned (both
-   *   empty where all points were compared), and hits {id, distance, leaf, turn, label}
+   * @param {{levels: number[][], probed: number[], hits: object[], origin: object | null}} found nodes kept at each
+   *   level, leaves scanned (both empty where all points were compared), hits {id, distance, leaf, turn, label}, and the
+   *   point that was asked with
    * @param {import("./forest.js").Forest} forest knows all these nodes and those above them
    * @param {boolean} still show all of it at once
    */
@@ -18,6 +19,7 @@ export class Route {
     this.kept = new Set(found.levels.flat());
     this.probed = new Set(found.probed);
     this.hits = found.hits.map((hit, i) => ({ ...hit, rank: i + 1 }));
+    this.origin = found.origin;
     this.nodes = new Set();
     this.depth = 0;
     for (const end of [...this.kept, ...this.probed, ...this.hits.map((hit) => hit.leaf)]) {
