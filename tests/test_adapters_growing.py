@@ -8,7 +8,7 @@ import pytest
 
 from hierindex import HierIndex
 from hierindex.adapters.growing import Growing
-from hierindex.errors import DuplicateIdError, InputError
+from hierindex.errors import DuplicateIdError, InputError, StorageError
 from hierindex.vectors import Metric
 
 
@@ -111,3 +111,19 @@ def test_the_metric_is_that_of_what_is_there(vectors, quick, tmp_path):
     HierIndex.from_vectors(vectors[:5], metric="ip", config=quick, path=tmp_path / "x")
     with pytest.raises(InputError, match="metric should be 'ip'"):
         Growing(Metric.L2, quick, tmp_path / "x")
+
+
+def test_a_tree_that_cannot_be_saved_is_left_to_the_next_addition(vectors, quick, tmp_path, monkeypatch):
+    growing = Growing(Metric.L2, quick, tmp_path / "x")
+    growing.add(vectors[:2], np.arange(2))
+
+    def full(*_, **__):
+        raise StorageError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HierIndex, "save", full)
+        growing.add(vectors[2:30], np.arange(2, 30))
+    assert operations(tmp_path / "x") == ["create", "add"]
+    assert len(growing) == len(HierIndex.open(tmp_path / "x")) == 30
+    growing.add(vectors[30:31], numbers(30))
+    assert operations(tmp_path / "x") == ["create", "add", "add", "replace"]

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from hierindex.api import BuildConfig, HierIndex
-from hierindex.errors import ConflictError, InputError, NotAnIndexError
+from hierindex.errors import ConflictError, InputError, NotAnIndexError, StorageError
 from hierindex.storage import Store
 from hierindex.vectors import Float32, Ids, Metric
 
@@ -140,13 +140,16 @@ class Growing:
         )
 
     def _relearn(self, index: HierIndex) -> None:
-        """Learn the tree anew; where another process committed meanwhile, leave it to the next addition."""
+        """Learn the tree anew; where that cannot be committed, leave it to the next addition: this one is done."""
         made = self._from(index.vectors(), index.ids, index.payload(), None)
         if self._path is not None:
-            with Store.open(self._path).turn():
-                if index.refresh():
-                    return
-                made.save(self._path, overwrite=True)
+            try:
+                with Store.open(self._path).turn():
+                    if index.refresh():  # another process wrote meanwhile, and would lose that
+                        return
+                    made.save(self._path, overwrite=True)
+            except StorageError:
+                return
         self.index, self._learned = made, len(made)
 
     @staticmethod
