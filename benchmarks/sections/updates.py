@@ -28,10 +28,10 @@ def section(result: dict[str, Any]) -> str:
 def _drift(found: dict[str, Any]) -> Iterator[str]:
     yield (
         "**Drift.** An index of a part of the vectors, all of half of the classes, takes the rest in batches of "
-        "10,000: shuffled, or class after class. `maintain()` runs after every fifth batch. Settings of the rivals are those "
-        "that found 0.95 at the beginning; hierindex is asked for 0.95 each time. Recall@10 of 2,000 unseen queries, "
-        "batch microseconds a query, and their ratio to hierindex built anew in the same rounds (below 1: faster). "
-        "Imbalance is FAISS's factor of the leaf sizes."
+        "10,000: shuffled, or class after class. `maintain()` runs after every fifth batch. Settings of the rivals are "
+        "those that found 0.95 at the beginning; hierindex is asked for 0.95 each time. Recall@10 of 2,000 unseen "
+        "queries, batch microseconds a query, and their ratio to hierindex built anew in the same rounds (below 1: "
+        "faster). Imbalance is FAISS's factor of the leaf sizes."
     )
     for name, one in found.items():
         yield from (
@@ -75,8 +75,8 @@ def _soak(found: dict[str, Any]) -> Iterator[str]:
     looks = found["looks"]
     yield (
         f"**Soak.** {found['points']:,} vectors of {found['dim']} dimensions, {found['seconds'] / 60:.0f} minutes: a "
-        f"thread adds, deletes, upserts and edits {found['batch']} at a time, one searches, and once a minute the index is "
-        f"compacted and vacuumed. {found['changes']:,} changes, {found['searches']:,} searches, "
+        f"thread adds, deletes, upserts and edits {found['batch']} at a time, one searches, and once a minute the "
+        f"index is compacted and vacuumed. {found['changes']:,} changes, {found['searches']:,} searches, "
         f"{len(found['wrong'])} wrong answers; opened again it held "
         f"{'the same' if found['reopened_the_same'] else 'OTHER'} points."
     )
