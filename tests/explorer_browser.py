@@ -39,10 +39,10 @@ def browser():
 
 
 @contextmanager
-def served(index, settings=None):
-    """The address of a server on loopback, as long as it is needed."""
+def serving(app):
+    """The address of an application on loopback, as long as it is needed."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(index, settings), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started:
@@ -51,6 +51,11 @@ def served(index, settings=None):
     server.should_exit = True
     thread.join()
     listener.close()
+
+
+def served(index, settings=None):
+    """The same for an index."""
+    return serving(create_app(index, settings))
 
 
 class Guest:

@@ -221,3 +221,12 @@ def _random_merges(n, rng):
         merges.append(pair)
         there.append(node)
     return np.array(merges, np.int64).reshape(-1, 2)
+
+
+def test_a_huge_leaf_is_not_decoded_to_be_looked_at(vectors, quick, monkeypatch):
+    index = HierIndex.from_vectors(vectors, config=quick)
+    monkeypatch.setattr("hierindex.api.atlas._DECODED", 12)
+    huge = [spot for spot in everything(index.atlas) if not spot.children and spot.count > 12]
+    assert huge
+    for spot in huge:
+        assert [p.id for p in index.atlas.members(spot.node, limit=500)] == index.members(spot.node).tolist()

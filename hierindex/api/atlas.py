@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Atlas", "Place", "Spot"]
 
 MOST_TYPICAL = 24
+_DECODED = 4_000  # points of a leaf up to which the tree in it is made when somebody looks: half a second
 _NEAR_LEAVES = 8
 
 
@@ -143,6 +144,8 @@ class Atlas:
     def members(self, node: int, *, offset: int = 0, limit: int = 100) -> list[Place]:
         """Points below a node in the order of the full tree (``index.tree.order``), so that like stands by like.
 
+        In a leaf of more than 4,000 points they come as they were added: its tree would take too long to wait for.
+
         Raises:
             InputError: there is no such node; offset below 0; limit below 1.
         """
@@ -243,11 +246,12 @@ class Atlas:
         return self._examples[node]
 
     def _order(self, leaf: int) -> Int64:
-        """The rows of a leaf, left to right in the tree inside it."""
+        """The rows of a leaf, left to right in the tree inside it; in a huge leaf, as they came."""
         if leaf not in self._orders:
             rows, snapshot = self.rows(leaf), self._view.snapshot
-            inner = decode(snapshot.table.points.values[rows], snapshot.decode)
-            self._orders[leaf] = rows[inner.order]
+            if 0 < len(rows) <= _DECODED:
+                rows = rows[decode(snapshot.table.points.values[rows], snapshot.decode).order]
+            self._orders[leaf] = rows
         return self._orders[leaf]
 
     @cached_property

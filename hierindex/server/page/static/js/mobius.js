@@ -17,14 +17,14 @@ export function apply([ar, ai, br, bi], [x, y]) {
   return [(nr * dr + ni * di) / norm, (ni * dr - nr * di) / norm];
 }
 
-/** First g, then f; scaled so that rounding errors do not pile up however often it is done. */
+/** First g, then f; |a| is set from b each time, so that rounding errors do not pile up however often it is done. */
 export function compose([ar, ai, br, bi], [cr, ci, dr, di]) {
   const er = ar * cr - ai * ci + br * dr + bi * di;
   const ei = ar * ci + ai * cr + bi * dr - br * di;
   const fr = ar * dr - ai * di + br * cr + bi * ci;
   const fi = ar * di + ai * dr + bi * cr - br * ci;
-  const scale = 1 / Math.sqrt(er * er + ei * ei - fr * fr - fi * fi);
-  return [er * scale, ei * scale, fr * scale, fi * scale];
+  const scale = Math.sqrt(1 + fr * fr + fi * fi) / Math.hypot(er, ei); // not by |a|^2 - |b|^2: far out nothing is left of it
+  return [er * scale, ei * scale, fr, fi];
 }
 
 export function inverse([ar, ai, br, bi]) {

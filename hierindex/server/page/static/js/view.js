@@ -3,6 +3,7 @@
 import { IDENTITY, apply, compose, distance, inverse, rotation, translation } from "./mobius.js";
 
 const CENTRE = [0, 0];
+const FARTHEST = 3e5; // cosh of half the distance from the tree's middle: deeper than any leaf, and doubles still hold
 
 export class View {
   #flight = null;
@@ -79,6 +80,7 @@ export class View {
   }
 
   #to(iso) {
+    if (!(Math.hypot(iso[0], iso[1]) <= FARTHEST)) return;
     this.iso = iso;
     this.moved();
   }
