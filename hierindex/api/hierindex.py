@@ -14,6 +14,7 @@ from hierindex.api import build as building
 from hierindex.api import persist
 from hierindex.api.config import BuildConfig
 from hierindex.api.diverse import Diverse, branches, excluded_rows
+from hierindex.api.elsewhere import build_elsewhere
 from hierindex.api.keeper import Keeper
 from hierindex.api.shown import shown
 from hierindex.api.view import View
@@ -85,6 +86,7 @@ class HierIndex(Keeper):
         encoder: nn.Module | None = None,
         checkpoint: Path_ | None = None,
         progress: bool = True,
+        cluster: object = None,
     ) -> Self:
         """Learn an encoder and a tree from unlabelled images or rows of numbers, and make the index of them.
 
@@ -102,6 +104,9 @@ class HierIndex(Keeper):
                 ``LearnConfig(encoder=EncoderConfig(freeze=True))``.
             checkpoint: a file for the state of the training after each epoch; the same call goes on from there.
             progress: show bars on standard error.
+            cluster: "ray", or a `hierindex.cluster.ClusterConfig`: the workers of a Ray cluster read the source (a
+                folder or Parquet files that all of them see), encode, and write to ``path``. For what does not fit this
+                machine call `hierindex.cluster.build`, which does the same and opens nothing here.
 
         Raises:
             InputError: and its kinds, for images, ids, payload or settings that cannot be used.
@@ -110,6 +115,9 @@ class HierIndex(Keeper):
         Example:
             ``index = HierIndex.build("photos/", path="photos.index")``
         """
+        if cluster is not None:
+            only_here = {"ids": ids, "payload": payload, "encoder": encoder, "checkpoint": checkpoint}
+            return cls.open(build_elsewhere(images, path, cluster, config, None, only_here))
         target = persist.free_path(path)
         with shown(progress) as bars:
             options = building.ImageOptions(config or BuildConfig(), encoder, checkpoint)
@@ -129,6 +137,7 @@ class HierIndex(Keeper):
         config: BuildConfig | None = None,
         path: Path_ | None = None,
         progress: bool = False,
+        cluster: object = None,
     ) -> Self:
         """Learn a tree over ready embeddings, and make the index of them.
 
@@ -140,11 +149,15 @@ class HierIndex(Keeper):
             config: as for `build`; what concerns images does not matter.
             path: as for `build`.
             progress: as for `build`.
+            cluster: as for `build`; ``x`` then names Parquet files with the column ``vector``, or ``.npy`` files.
 
         Raises:
             InputError: and its kinds, for vectors, ids or payload that cannot be used.
             StorageError: the path cannot be written, or holds something already.
         """
+        if cluster is not None:
+            only_here = {"ids": ids, "payload": payload}
+            return cls.open(build_elsewhere(x, path, cluster, config, metric, only_here))
         target = persist.free_path(path)
         with shown(progress) as bars:
             view = building.from_vectors(x, Metric.parse(metric), ids, payload, config or BuildConfig(), bars)

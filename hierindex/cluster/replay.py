@@ -46,10 +46,10 @@ def late_of(front: Front, queries: Float32, k: int) -> Pool:
 
 
 def _scanned(front: Front, ask: Ask, lists: Int64, entries: list[Entries]) -> tuple[Int64, Int64]:
-    """Candidates ``(q, c)`` as places among what the lists hold, and the number of each of these."""
+    """Candidates ``(q, c)`` as places among the rows of the lists by rising seq, and the seq of each of these."""
     held, seq = (np.concatenate([getattr(entry, name) for entry in entries]) for name in ("lists", "seq"))
     codes = np.concatenate([entry.codes for entry in entries])
-    order = np.lexsort((seq, held))
+    order = np.argsort(seq)  # rows are numbered as they came, for FAISS looks at numbers where values are equal
     own, codes, seq = np.searchsorted(lists, held[order]), np.ascontiguousarray(codes[order]), seq[order]
     by_product = front.metric.by_product
     if front.coder is None:

@@ -80,7 +80,7 @@ class Held:
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """What lists hold, for whoever scans them again: by list and then by seq.
+    """What lists hold, for whoever scans them again.
 
     Attributes:
         lists, seq: ``(n,)``. codes: ``(n, bytes)`` uint8; of float32 lists the rows themselves.
@@ -177,7 +177,6 @@ class Shard:
     def entries(self, lists: Int64) -> Entries:
         """What is in some of the lists."""
         rows = np.flatnonzero(np.isin(self.data.leaf, lists))
-        rows = rows[np.argsort(self.data.leaf[rows], kind="stable")]
         codes = self.data.rows[rows].view(np.uint8) if self.codes is None else self.codes[rows]
         return Entries(self.data.leaf[rows], self.data.seq[rows], codes)
 
