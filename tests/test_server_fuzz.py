@@ -9,8 +9,6 @@ from server_cases import seed_index
 
 from hierindex.server import Limits, ServerConfig, create_app
 
-TAKE_NOTHING = {"GET /healthz", "GET /readyz"}  # nothing can be wrong in such a request
-
 CHECKS = [
     checks.not_a_server_error,
     promised.status_code_conformance,
@@ -28,7 +26,7 @@ def operations(tmp_path_factory):
     """The operations of a server whose index is changed meanwhile, and put on disk with each change."""
     index = seed_index()
     index.save(tmp_path_factory.mktemp("fuzz") / "v.index")
-    app = create_app(index, ServerConfig(writable=True, limits=Limits(body_bytes=100_000, batch=50)))
+    app = create_app(index, ServerConfig(writable=True, limits=Limits(batch=50)))
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     return [found.ok() for found in schema.get_all_operations()]
 
@@ -37,8 +35,8 @@ def operations(tmp_path_factory):
 def test_every_answer_is_one_that_was_promised(mode, operations, subtests):
     assert len(operations) > 15
     for operation in operations:
-        if mode is GenerationMode.NEGATIVE and operation.label in TAKE_NOTHING:
-            continue
+        if mode is GenerationMode.NEGATIVE and not (operation.body or list(operation.iter_parameters())):
+            continue  # nothing can be wrong in a request that says nothing
         with subtests.test(operation=operation.label):
 
             @settings(max_examples=12, suppress_health_check=list(HealthCheck), database=None)

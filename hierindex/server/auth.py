@@ -1,34 +1,56 @@
-"""Who may call a route: dependencies for readers and for writers."""
+"""Who may call a route: dependencies for readers and for writers, and what OpenAPI says of them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Request
 
 from hierindex.server.keys import Key
 from hierindex.server.problems import Problem
-from hierindex.server.service import Service, service_of
+from hierindex.server.service import Service
 
-__all__ = ["may_read", "may_write"]
+__all__ = ["OPEN", "SCHEMES", "may_read", "may_write"]
 
-_BEARER = HTTPBearer(auto_error=False, description="An API key, as Authorization: Bearer KEY.")
-_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key in a header of its own.")
+SCHEMES: dict[str, dict[str, Any]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, as Authorization: Bearer KEY."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
+}
+"""How a key is given, in OpenAPI's words. They are not FastAPI's `Security` objects: each of those would be solved anew
+for each request, which together took longer than a search."""
+
+OPEN: dict[str, Any] = {"security": []}
+"""What OpenAPI is told of a route that asks for no key (``openapi_extra``)."""
 
 
-def _key(
-    request: Request,
-    service: Annotated[Service, Depends(service_of)],
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-    header: Annotated[str | None, Security(_HEADER)],
-) -> Key | None:
+async def may_read(request: Request) -> None:
+    """Let through who may read."""
+    _key(request)
+
+
+async def may_write(request: Request) -> None:
+    """Let through who may change the index: with a write key, or without keys where the server was made writable."""
+    key, service = _key(request), _service(request)
+    if key is None and not service.settings.writable:
+        raise Problem(
+            403, "this server should be started with --writable, or with keys, to be changed; it is read-only"
+        )
+    if key is not None and not key.writes:
+        raise Problem(403, "the key should have the scope write; found one that may only read")
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _key(request: Request) -> Key | None:
     """The caller's key; None where the server has no keys at all."""
-    keys = service.settings.keys
+    keys = _service(request).settings.keys
     if not keys:
         return None
-    given = bearer.credentials if bearer is not None else header
-    if given is None:
+    given = _given(request)
+    if not given:
         raise Problem(401, "a key should be given, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'; found none")
     key = keys.find(given)
     if key is None:
@@ -37,15 +59,6 @@ def _key(
     return key
 
 
-def may_read(key: Annotated[Key | None, Depends(_key)]) -> None:
-    """Let through who may read."""
-
-
-def may_write(key: Annotated[Key | None, Depends(_key)], service: Annotated[Service, Depends(service_of)]) -> None:
-    """Let through who may change the index: with a write key, or without keys where the server was made writable."""
-    if key is None and not service.settings.writable:
-        raise Problem(
-            403, "this server should be started with --writable, or with keys, to be changed; it is read-only"
-        )
-    if key is not None and not key.writes:
-        raise Problem(403, "the key should have the scope write; found one that may only read")
+def _given(request: Request) -> str:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")

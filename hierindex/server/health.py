@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from hierindex.server.auth import may_read
+from hierindex.server.auth import OPEN, may_read
 from hierindex.server.metrics import CONTENT_TYPE
 from hierindex.server.problems import Problem, answers
 from hierindex.server.service import Service, service_of
@@ -17,13 +17,13 @@ router = APIRouter()
 Served = Annotated[Service, Depends(service_of)]
 
 
-@router.get("/healthz", summary="Is it alive")
+@router.get("/healthz", openapi_extra=OPEN, summary="Is it alive")
 async def healthz() -> dict[str, str]:
     """200 as long as the event loop turns; needs no key."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses={503: answers()[503]}, summary="Is it ready")
+@router.get("/readyz", responses={503: answers()[503]}, openapi_extra=OPEN, summary="Is it ready")
 async def readyz(service: Served) -> dict[str, str]:
     """200 once the first search was warmed up, 503 before and when the server is about to end; needs no key."""
     if not service.ready:

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from hierindex.server.auth import SCHEMES
 from hierindex.server.bodies import BODIES
 
 __all__ = ["install"]
@@ -32,8 +33,10 @@ def _document(app: FastAPI) -> Callable[[], dict[str, Any]]:
             )
             told: list[tuple[type[BaseModel], JsonSchemaMode]] = [(each, "validation") for each in BODIES]
             _, models = models_json_schema(told, ref_template="#/components/schemas/{model}")
-            schemas = found.setdefault("components", {}).setdefault("schemas", {})
-            schemas.update(models["$defs"])
+            parts = found.setdefault("components", {})
+            parts.setdefault("schemas", {}).update(models["$defs"])
+            parts["securitySchemes"] = SCHEMES
+            found["security"] = [{}, *({name: []} for name in SCHEMES)]  # {}: a server may have no keys
             app.openapi_schema = found
         return app.openapi_schema
 

@@ -91,8 +91,8 @@ class Service:
                 LOG.exception("refresh failed")
 
 
-def service_of(request: Request) -> Service:
-    """The service behind a request; for ``Depends``."""
+async def service_of(request: Request) -> Service:
+    """The service behind a request; for ``Depends`` (which would take a thread to call what is not async)."""
     return cast("Service", request.app.state.service)
 
 
