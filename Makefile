@@ -2,7 +2,7 @@
 # make test    set up, then every check and every test
 # make package  wheel and sdist in dist/
 # make bench   the measurements behind the README's numbers (needs ../shared/data), and its tables from them
-# make pictures  the README's pictures, drawn by the demo
+# make pictures  the README's pictures, drawn by the demo and by the explorer in a browser
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -53,6 +53,7 @@ pictures: demo
 	mkdir -p docs/pictures
 	cp $(OUT)/disk.png docs/pictures/digits-disk.png
 	cp $(OUT)/dendrogram.png docs/pictures/digits-dendrogram.png
+	$(RUN) -m tests.explorer_pictures --out docs/pictures
 
 # wheel and sdist in dist/; tests/test_package.py builds them too and uses the wheel in a clean environment
 package: $(READY)
