@@ -39,7 +39,7 @@ class HierIndexVectorStore(VectorStore):
     Filters are mappings of metadata keys (``{"year": {"$gte": 1959}, "genre": "jazz"}``; operators $eq, $ne, $gt, $gte,
     $lt, $lte, $in, $nin, and $and, $or, $not around them), functions of a `Document`, or pyarrow expressions over
     ``columns``. k documents come back whenever k match. A filter over ``columns`` only is asked of all documents at
-    once; others read the metadata of each document, which takes microseconds for each.
+    once; others read the metadata of each document in Python, one by one.
 
     Scores are distances (see `Metric`): smaller is nearer. Relevance scores are cosines, or 1 / (1 + distance) for l2
     and 1 / (1 + exp(-product)) for ip; larger is nearer.
