@@ -1,0 +1,119 @@
+"""The part of docs/results.md about one index on several workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["section"]
+
+
+def section(result: dict[str, Any]) -> str:
+    """Markdown of ``results/cluster.json``."""
+    machine = result["machine"]
+    lines = [
+        "## Beyond one machine",
+        "",
+        f"Measured {result['date']} by `{result['script']}` at commit {result['commit']}: {result['data']}. All "
+        f"workers are processes of one machine ({machine['cores']} cores, {machine['cpu']}, {machine['memory_gib']} "
+        f"GiB; load average {result['load_average']:.1f}), so counts are judged here, and seconds are upper bounds. "
+        "What larger clusters would do is reckoned in [`scale.md`](scale.md).",
+        "",
+    ]
+    for name, part in (("spread", _spread), ("deaths", _deaths), ("builds", _builds), ("costs", _costs)):
+        if name in result:
+            lines += [*part(result[name]), ""]
+    return "\n".join(lines)
+
+
+def _spread(found: dict[str, Any]) -> Iterator[str]:
+    crews = found["crews"]
+    wrong = sum(asked["differing"] for crew in crews for asked in crew["asked"])
+    alone = sum(crew["single_differing"] for crew in crews)
+    yield (
+        f"**Answers.** {found['queries']:,} queries in a batch, at recall .90, .95 and .99 for 10 neighbours and .95 "
+        "for 100, and 200 one by one, beside the same index on one machine. Queries with another id, another bit in a "
+        f"distance or another leaf: {wrong} in batches, {alone} one by one."
+    )
+    yield from ("", "| workers | copies | leaves placed by | workers asked, .90 | .95 | .99 | scanned twice, .95 |")
+    yield "|---:|---:|---|---:|---:|---:|---:|"
+    for crew in crews:
+        asked = {(each["k"], each["recall"]): each for each in crew["asked"]}
+        fan = " | ".join(f"{asked[10, recall]['fan_out']:.2f}" for recall in (0.9, 0.95, 0.99))
+        again = 100 * asked[10, 0.95]["replayed"]
+        yield f"| {crew['workers']} | {crew['replicas']} | {crew['placing']} | {fan} | {again:.1f} % |"
+    yield ""
+    yield from _judged(crews)
+    leaves = crews[0]["asked"][1]["leaves"]
+    hundred = crews[-1]["asked"][3]["replayed"]
+    yield (
+        f'A query scans {leaves:.0f} leaves on average at .95. "Scanned twice" are queries whose answer hangs '
+        "on which of equal codes a scan meets first; their lists are scanned once more in one place. For 100 "
+        f"neighbours that is {100 * hundred:.0f} % of the queries, which is the price of equality to the bit."
+    )
+
+
+def _judged(crews: list[dict[str, Any]]) -> Iterator[str]:
+    fan = {
+        (crew["placing"], crew["replicas"]): next(a for a in crew["asked"] if (a["k"], a["recall"]) == (10, 0.95))[
+            "fan_out"
+        ]
+        for crew in crews
+        if crew["workers"] == 8
+    }
+    one, two = fan["subtree", 1] / fan["hash", 1], fan["subtree", 2] / fan["hash", 1]
+    yield (
+        f"The bar was that placing by subtree asks at most half as many of 8 workers as placing by hash, at .95. With "
+        f"one copy it asks {one:.2f} of them: {'met' if one <= 0.5 else 'missed'}. With two copies of each leaf a "
+        f"query chooses whom to ask, and it asks {two:.2f} of what hashing asks with one copy, and "
+        f"{fan['subtree', 2] / fan['hash', 2]:.2f} of what it asks with two."
+    )
+
+
+def _deaths(found: list[dict[str, Any]]) -> Iterator[str]:
+    yield (
+        "**Deaths.** Two callers ask batches of ten queries without rest, while workers are killed (SIGKILL) one after "
+        "another. Every answer is compared with the local one."
+    )
+    yield from (
+        "",
+        "| workers | copies | killed | queries | wrong | failed | partial | back after, s | slowest batch, s |",
+    )
+    yield "|---:|---:|---:|---:|---:|---:|---:|---|---:|"
+    for row in found:
+        back = ", ".join(f"{seconds:.1f}" for seconds in row["recovery_seconds"])
+        yield (
+            f"| {row['workers']} | {row['replicas']} | {row['kills']} | {row['queries']:,} | {row['wrong']} "
+            f"| {row['failed']} | {row['partial']:,} | {back} | {row['slowest_batch_seconds']:.1f} |"
+        )
+
+
+def _builds(found: dict[str, Any]) -> Iterator[str]:
+    here, there = found["here"], found["there"]
+    yield (
+        f"**Build** of {found['rows']:,} vectors ({found['bytes'] / 2**20:.0f} MiB): {here['seconds']:.0f} s by one "
+        f"process, {there['seconds']:.0f} s through Ray with {there['workers']} workers on the same cores "
+        f"({there['seconds'] / here['seconds']:.1f} times as long), {there['parts']} parts."
+    )
+    stages = "; ".join(f"{name} {seconds:.0f} s" for name, seconds in there["stages"].items())
+    yield f"Stages through Ray: {stages}."
+    peaks = there["peak_bytes"]
+    yield (
+        f"Memory: one process had {here['peak_bytes'] / 2**20:,.0f} MiB at most; of Ray's processes a reader "
+        f"{peaks['Reader'] / 2**20:,.0f}, a worker that holds half the leaves {peaks['LeafWorker'] / 2**20:,.0f}, the "
+        f"largest of any kind {there['largest_worker_bytes'] / 2**20:,.0f} MiB (without what they share)."
+    )
+    yield from ("", "| recall asked | built here | built through Ray |", "|---:|---:|---:|")
+    for asked in here["recall"]:
+        yield f"| {asked} | {here['recall'][asked]:.3f} | {there['recall'][asked]:.3f} |"
+
+
+def _costs(found: dict[str, Any]) -> Iterator[str]:
+    scan, call = found["scan"], found["call_seconds"]
+    yield (
+        f"**Stages**, one thread: routing {1e6 * found['route_seconds']:.1f} us a query; a scan "
+        f"{1e9 * scan['seconds_a_row']:.2f} ns a coded row and {1e9 * scan['seconds_a_candidate']:.0f} ns a row "
+        f"compared exactly; {1e6 * found['gather_seconds_a_worker']:.1f} us of the caller for each worker that a query "
+        f"asks; one call through Ray {1e3 * call['median']:.1f} ms (p99 {1e3 * call['p99']:.1f}); reading "
+        f"{found['rows']:,} rows from Parquet and coding them {found['seconds_to_load']:.0f} s."
+    )

@@ -1,0 +1,1 @@
+"""What `benchmarks.cluster` measures, part by part."""

@@ -1,0 +1,57 @@
+"""Indexes and shards that the tests of the cluster share; no Ray here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hierindex import BuildConfig, HierIndex
+from hierindex.cluster.config import Placing
+from hierindex.cluster.front import Front
+from hierindex.cluster.loading import Source, read_front, read_shard
+from hierindex.cluster.placement import Placement, weights
+from hierindex.cluster.scanner import InProcess, SpreadLeaves
+from hierindex.index.config import IndexConfig
+from hierindex.results import Hits
+from hierindex.vectors import Float32
+
+
+def same(a: Hits, b: Hits) -> bool:
+    """The same ids, the same bits of the distances, the same leaves."""
+    return (
+        np.array_equal(a.ids, b.ids)
+        and np.array_equal(a.distances.view(np.int32), b.distances.view(np.int32))
+        and np.array_equal(a.leaves, b.leaves)
+    )
+
+
+def cloud(n: int, dim: int, seed: int, grid: float | None = None) -> Float32:
+    """Vectors ``(n, dim)`` that fill seven dimensions, so that a query needs many leaves.
+
+    On a ``grid`` many of them are equal or equally far.
+    """
+    rng, turn = np.random.default_rng(seed), np.random.default_rng(99).normal(size=(7, dim))
+    x = rng.normal(size=(n, 7)) @ turn + 0.2 * rng.normal(size=(n, dim))
+    return (x if grid is None else np.round(x / grid) * grid).astype(np.float32)
+
+
+def saved(
+    path: Path, x: Float32, quick: BuildConfig, metric: str = "l2", ids: object = None, **index: object
+) -> HierIndex:
+    """A small index laid out as a large one is, at a path."""
+    settings = {"flat_below": 500, "n_leaves": 40, "num_threads": 1} | index
+    config = replace(quick, index=IndexConfig(**settings))
+    return HierIndex.from_vectors(x, metric=metric, ids=ids, config=config, path=path)
+
+
+def spread(
+    path: Path, workers: int, replicas: int = 1, placing: Placing = Placing.SUBTREE, dead: tuple[int, ...] = ()
+) -> tuple[Front, SpreadLeaves]:
+    """The newest version of an index on workers of this process, some of which are dead."""
+    source = Source.of(path, HierIndex.open(path).version, None)
+    front, _ = read_front(source)
+    placement = Placement.of(weights(front.nodes.count[front.nodes.leaves]), workers, replicas, placing)
+    shards = (None if w in dead else read_shard(source, placement.held_by(w)).shard for w in range(workers))
+    return front, SpreadLeaves(placement, InProcess(tuple(shards)), front.of_strings)
