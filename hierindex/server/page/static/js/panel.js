@@ -68,7 +68,7 @@ export class Panel {
   found(query, answer) {
     this.#turn += 1;
     const way = answer.exact
-      ? `All ${number(answer.scanned)} points were compared: the set is small enough to be exact.`
+      ? `All ${number(answer.scanned)} points were compared, so this is exact.`
       : `${answer.levels.length ? `${number(answer.levels.flat().length)} branches on ${answer.levels.length} levels, ` : ""}${number(answer.probed.length)} of ${number(this.forest.leaves)} leaves, ${number(answer.scanned)} of ${number(this.forest.points)} points compared.`;
     this.#show(
       el("p", { class: "crumbs" }, el("button", { type: "button", class: "link", on: { click: () => this.on.clear() } }, "← Back to the tree")),
