@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def _ways(
         f"library, batches, {cores} threads": lambda: _called(one, batches, cores, seconds),
     }
     for n in args.connections:
-        ways[f"server, {n}"] = lambda n=n: _wrk(url, "/v1/search", bodies.single, n, seconds)
+        ways[f"server, {n}"] = partial(_wrk, url, "/v1/search", bodies.single, n, seconds)
     ways[f"server, batches, {cores}"] = lambda: _wrk(url, "/v1/search", bodies.batch, cores, seconds)
     ways["server, nothing searched, 8"] = lambda: _wrk(url, "/healthz", None, 8, seconds)
     return ways

@@ -3,8 +3,11 @@
 import datetime as dt
 import io
 import json
+import re
+import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -239,6 +242,15 @@ def test_without_httpx_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'hierindex\[client\]'"):
         Client("http://server")
+
+
+def test_the_code_of_the_page_on_deploying_runs(tmp_path):
+    page = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "deploy.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "{'price': 0}" in done.stdout
+    assert done.stdout.splitlines()[-1] == "501"
 
 
 def test_addresses_and_settings_that_are_none():
