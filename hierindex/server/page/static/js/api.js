@@ -78,6 +78,8 @@ async function detail(answer) {
 /** JSON in which integers that JavaScript cannot hold (ids are 64 bits wide) stay the text that they were. */
 function parse(text) {
   return JSON.parse(text, (_, value, context) =>
-    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "") ? context.source : value,
+    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
+      ? context.source
+      : value,
   );
 }

@@ -2,7 +2,11 @@
 
 const PERCEPTUAL = CSS.supports("color", "oklch(0.5 0.1 20)");
 
-/** @param {number} turn the middle of its arc, 0 to 1  @param {number} rank among its neighbours  @param {boolean} dark */
+/**
+ * @param {number} turn the middle of its arc, 0 to 1
+ * @param {number} rank among its neighbours
+ * @param {boolean} dark
+ */
 export function hue(turn, rank, dark) {
   const degrees = (360 * turn + 25) % 360;
   const step = rank % 2 ? 0.09 : 0; // neighbours whose hues are near differ in lightness

@@ -18,7 +18,10 @@ export class Forest {
   #running = 0;
   #generation = 0;
 
-  /** @param {() => void} changed called when there is more to draw  @param {() => void} replaced when it is another tree */
+  /**
+   * @param {() => void} changed called when there is more to draw
+   * @param {() => void} replaced called when it is another tree
+   */
   constructor(changed, replaced) {
     this.changed = changed;
     this.replaced = replaced;
@@ -63,7 +66,8 @@ export class Forest {
 
   /** The point of that rank below a leaf, left to right; undefined while it is not here yet, which asks for it. */
   member(leaf, rank) {
-    const page = Math.floor(rank / PAGE), name = `${leaf.id}:${page}`;
+    const page = Math.floor(rank / PAGE),
+      name = `${leaf.id}:${page}`;
     const here = this.#members.get(name);
     if (here) return here[rank - page * PAGE];
     this.#ask(name, async () => {

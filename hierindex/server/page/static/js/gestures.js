@@ -9,7 +9,8 @@ const SLACK = 5; // pixels that a click may wander
  */
 export function listen(canvas, view, on) {
   const down = new Map(); // pointer -> its last pixel
-  let wandered = 0, pinched = false;
+  let wandered = 0,
+    pinched = false;
   const pixel = (event) => {
     const box = canvas.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
@@ -25,7 +26,8 @@ export function listen(canvas, view, on) {
   });
 
   canvas.addEventListener("pointermove", (event) => {
-    const now = pixel(event), last = down.get(event.pointerId);
+    const now = pixel(event),
+      last = down.get(event.pointerId);
     if (!last) {
       on.hover(on.at(...now), now);
       return;

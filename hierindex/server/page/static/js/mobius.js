@@ -11,8 +11,10 @@ const INSIDE = 1 - 1e-10; // how near the boundary a point may be brought to the
 
 /** The image of a point. */
 export function apply([ar, ai, br, bi], [x, y]) {
-  const nr = ar * x - ai * y + br, ni = ar * y + ai * x + bi;
-  const dr = br * x + bi * y + ar, di = br * y - bi * x - ai;
+  const nr = ar * x - ai * y + br,
+    ni = ar * y + ai * x + bi;
+  const dr = br * x + bi * y + ar,
+    di = br * y - bi * x - ai;
   const norm = dr * dr + di * di;
   return [(nr * dr + ni * di) / norm, (ni * dr - nr * di) / norm];
 }
@@ -23,7 +25,8 @@ export function compose([ar, ai, br, bi], [cr, ci, dr, di]) {
   const ei = ar * ci + ai * cr + bi * dr - br * di;
   const fr = ar * dr - ai * di + br * cr + bi * ci;
   const fi = ar * di + ai * dr + bi * cr - br * ci;
-  const scale = Math.sqrt(1 + fr * fr + fi * fi) / Math.hypot(er, ei); // not by |a|^2 - |b|^2: far out nothing is left of it
+  // not by |a|^2 - |b|^2, of which nothing is left far out
+  const scale = Math.sqrt(1 + fr * fr + fi * fi) / Math.hypot(er, ei);
   return [er * scale, ei * scale, fr, fi];
 }
 
@@ -78,11 +81,14 @@ export function geodesic(p, q) {
   const cross = p[0] * q[1] - p[1] * q[0];
   if (Math.abs(cross) < 1e-9) return null;
   // the centre c of the circle has |c|^2 = 1 + r^2 and |c - p| = r, so that 2 c.p = 1 + |p|^2; and so for q
-  const a = (1 + p[0] * p[0] + p[1] * p[1]) / 2, b = (1 + q[0] * q[0] + q[1] * q[1]) / 2;
-  const x = (a * q[1] - b * p[1]) / cross, y = (b * p[0] - a * q[0]) / cross;
+  const a = (1 + p[0] * p[0] + p[1] * p[1]) / 2,
+    b = (1 + q[0] * q[0] + q[1] * q[1]) / 2;
+  const x = (a * q[1] - b * p[1]) / cross,
+    y = (b * p[0] - a * q[0]) / cross;
   const r = Math.sqrt(Math.max(x * x + y * y - 1, 0));
   if (r > 1e3) return null;
-  const from = Math.atan2(p[1] - y, p[0] - x), to = Math.atan2(q[1] - y, q[0] - x);
+  const from = Math.atan2(p[1] - y, p[0] - x),
+    to = Math.atan2(q[1] - y, q[0] - x);
   const turn = Math.sin(to - from); // the shorter way round is the one inside the disk
   return { x, y, r, from, to, clockwise: turn < 0 };
 }

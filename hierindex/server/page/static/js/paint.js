@@ -1,20 +1,24 @@
 /** One frame: the disk, the branches, what stands on the rim, and the route of a search over it. */
 
-import { geodesic, onBoundary } from "./mobius.js";
-import { beside, name, picture, seats, side } from "./rim.js";
+import { hits, route } from "./lit.js";
+import { blank, circle, dot, name, picture, trace } from "./pens.js";
+import { beside, seats, side } from "./rim.js";
 
 const FULL = 2 * Math.PI;
 
 /**
  * @param {CanvasRenderingContext2D} context @param {object} scene of `compose`
- * @param {object} state {view, pictures, selected, hovered, route, palette, margin, most, labelled, now}
- * @returns {{x: number, y: number, reach: number, one: object, item: object | null}[]} what can be pointed at, last first
+ * @param {object} state {view, pictures, selected, hovered, route, palette, margin, most, font}
+ * @returns {{x: number, y: number, reach: number, one: object, item: object | null}[]} what can be pointed at
  */
 export function paint(context, scene, state) {
   const { view, palette } = state;
   const targets = [];
   ground(context, view, palette);
-  for (const [one, strength] of [[state.hovered, 0.1], [state.selected, 0.17]]) {
+  for (const [one, strength] of [
+    [state.hovered, 0.1],
+    [state.selected, 0.17],
+  ]) {
     const seen = one === null ? null : scene.branches.find((each) => each.node.id === one);
     if (seen) cap(context, seen, state, strength);
   }
@@ -50,7 +54,7 @@ function cap(context, one, { view, palette }, strength) {
   const p = [Math.cos(one.from), Math.sin(one.from)];
   const q = [Math.cos(one.from + one.wide), Math.sin(one.from + one.wide)];
   context.beginPath();
-  trace(context, view, q, p, true);
+  trace(context, view, q, p);
   context.arc(view.x, view.y, view.radius, -one.from, -(one.from + one.wide), true);
   context.closePath();
   context.globalAlpha = strength;
@@ -67,7 +71,7 @@ function branches(context, scene, state) {
     const lit = found?.shown(one.node);
     context.globalAlpha = found && !lit ? 0.28 : 1;
     context.beginPath();
-    trace(context, view, one.above.at, one.at, true);
+    trace(context, view, one.above.at, one.at);
     context.strokeStyle = one.colour ?? palette.trunk;
     context.lineWidth = Math.min(7, 0.9 + 5.5 * Math.sqrt(one.wide / FULL));
     context.stroke();
@@ -77,7 +81,7 @@ function branches(context, scene, state) {
     context.globalAlpha = (found ? 0.2 : 0.75) * Math.min(1, px / 10);
     context.strokeStyle = leaf.colour ?? palette.trunk;
     context.beginPath();
-    trace(context, view, leaf.at, [Math.cos(angle), Math.sin(angle)], true);
+    trace(context, view, leaf.at, [Math.cos(angle), Math.sin(angle)]);
     context.stroke();
   }
   context.globalAlpha = 1;
@@ -104,13 +108,15 @@ function hubs(scene, state) {
   const placed = [];
   if (!pictures.there) return placed;
   for (const one of scene.branches.filter((each) => each.colour && !each.end).sort((a, b) => b.px - a.px)) {
-    const size = Math.min(state.most * 1.1, one.px * 0.13), example = one.node.examples[0];
+    const size = Math.min(state.most * 1.1, one.px * 0.13),
+      example = one.node.examples[0];
     if (size < 20) break;
     const [x, y] = view.pixels(one.at);
     const room = view.radius - Math.hypot(x - view.x, y - view.y);
     const clear = placed.every((other) => Math.hypot(x - other.x, y - other.y) > 0.62 * (size + other.size) + 8);
     const other = example && placed.every((each) => each.id !== example.id);
-    if (other && clear && room > size * 0.8 && pictures.bitmap(example.id)) placed.push({ one, x, y, size, id: example.id });
+    if (other && clear && room > size * 0.8 && pictures.bitmap(example.id))
+      placed.push({ one, x, y, size, id: example.id });
   }
   return placed;
 }
@@ -168,74 +174,12 @@ function ring(context, around, state, targets) {
   context.globalAlpha = 1;
 }
 
-/** The way of a search over the tree: what it kept at each level, the leaves that it scanned, and what it found. */
-function route(context, scene, state) {
-  const { view, palette, route: found } = state;
-  const reached = scene.branches.filter((one) => found.shown(one.node));
-  context.lineCap = "round";
-  for (const [width, alpha] of [[9, 0.18], [2.6, 1]]) {
-    context.lineWidth = width;
-    context.strokeStyle = palette.accent;
-    for (const one of reached) {
-      if (!one.above) continue;
-      context.globalAlpha = alpha * found.glow(one.node);
-      context.beginPath();
-      trace(context, view, one.above.at, one.at, true);
-      context.stroke();
-    }
-  }
-  for (const one of reached) {
-    const [x, y] = view.pixels(one.at);
-    const leaf = found.probed.has(one.node.id), kept = found.kept.has(one.node.id);
-    if (!leaf && !kept && one.above) continue;
-    const beat = leaf ? 5.5 + 2 * found.beat(one.node) : 4.5;
-    context.globalAlpha = found.glow(one.node);
-    circle(context, x, y, beat);
-    context.fillStyle = leaf ? palette.accent : palette.disk;
-    context.fill();
-    context.lineWidth = 2;
-    context.strokeStyle = palette.accent;
-    context.stroke();
-  }
-  context.globalAlpha = 1;
-}
-
-/** What was found, around the disk where it belongs, moved only as far as needed to cover no other. */
-function hits(context, state, targets) {
-  const { view, palette, pictures, route: found } = state;
-  const shown = found.hitsShown();
-  const { angles, places, size } = found.around;
-  if (found.origin) asked(context, state);
-  shown.forEach((hit, i) => {
-    const from = view.radius + 3, at = beside(view, places[i], size, 12);
-    context.strokeStyle = palette.accent;
-    context.lineWidth = 1.2;
-    context.beginPath();
-    context.moveTo(view.x + from * Math.cos(angles[i]), view.y - from * Math.sin(angles[i]));
-    context.lineTo(...at);
-    context.stroke();
-    const bitmap = pictures.there ? pictures.bitmap(hit.id) : null;
-    blank(context, at, size + 4, palette.paper);
-    if (bitmap) picture(context, bitmap, at, size, palette.accent, hit.rank === 1 ? 3.5 : 2);
-    else dot(context, at, size, palette.accent, hit.rank);
-    targets.push({ x: at[0], y: at[1], reach: size / 2 + 2, one: { node: { id: hit.leaf } }, item: hit });
-  });
-}
-
-/** On the rim, the point that the search asked with. */
-function asked(context, { view, palette, route: found }) {
-  const [x, y] = view.pixels(view.where(onBoundary(found.origin.turn)));
-  circle(context, x, y, 6);
-  context.fillStyle = palette.paper;
-  context.fill();
-  context.lineWidth = 3;
-  context.strokeStyle = palette.ink;
-  context.stroke();
-}
-
 /** A ring around what is selected; a fainter one around what is pointed at. */
 function chosen(context, scene, { view, palette, selected, hovered }) {
-  for (const [id, alpha] of [[hovered, 0.5], [selected, 1]]) {
+  for (const [id, alpha] of [
+    [hovered, 0.5],
+    [selected, 1],
+  ]) {
     const one = id === null ? null : scene.branches.find((each) => each.node.id === id);
     if (!one) continue;
     const [x, y] = view.pixels(one.at);
@@ -246,39 +190,4 @@ function chosen(context, scene, { view, palette, selected, hovered }) {
     context.stroke();
   }
   context.globalAlpha = 1;
-}
-
-/** The geodesic from p to q, as a path; on from where the path is unless it begins here. */
-function trace(context, view, p, q, begins) {
-  const arc = geodesic(p, q);
-  if (begins) context.moveTo(...view.pixels(p));
-  if (!arc) {
-    context.lineTo(...view.pixels(q));
-    return;
-  }
-  const [x, y] = view.pixels([arc.x, arc.y]);
-  context.arc(x, y, arc.r * view.radius, -arc.from, -arc.to, !arc.clockwise);
-}
-
-function circle(context, x, y, radius) {
-  context.beginPath();
-  context.arc(x, y, radius, 0, FULL);
-}
-
-function blank(context, [x, y], size, colour) {
-  context.beginPath();
-  context.roundRect(x - size / 2, y - size / 2, size, size, size * 0.2);
-  context.fillStyle = colour;
-  context.fill();
-}
-
-function dot(context, [x, y], size, colour, rank = null) {
-  circle(context, x, y, Math.min(size / 2, 10));
-  context.fillStyle = colour;
-  context.fill();
-  if (rank === null) return;
-  context.fillStyle = "#111";
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.fillText(String(rank), x, y + 0.5);
 }

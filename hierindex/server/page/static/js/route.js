@@ -10,8 +10,8 @@ const HIT = 70; // between one hit and the next
 export class Route {
   /**
    * @param {{levels: number[][], probed: number[], hits: object[], origin: object | null}} found nodes kept at each
-   *   level, leaves scanned (both empty where all points were compared), hits {id, distance, leaf, turn, label}, and the
-   *   point that was asked with
+   *   level, leaves scanned (both empty where all points were compared), hits {id, distance, leaf, turn, label}, and
+   *   the point that was asked with
    * @param {import("./forest.js").Forest} forest knows all these nodes and those above them
    * @param {boolean} still show all of it at once
    */
@@ -96,9 +96,13 @@ function circular(angles, apart) {
   if (angles.length < 2) return angles;
   const turn = 2 * Math.PI;
   const sorted = angles.map((angle) => ((angle % turn) + turn) % turn).sort((a, b) => a - b);
-  let start = sorted[0], widest = sorted[0] + turn - sorted.at(-1);
+  let start = sorted[0],
+    widest = sorted[0] + turn - sorted.at(-1);
   for (let i = 1; i < sorted.length; i += 1) {
     if (sorted[i] - sorted[i - 1] > widest) [widest, start] = [sorted[i] - sorted[i - 1], sorted[i]];
   }
-  return spread(angles.map((angle) => ((((angle - start) % turn) + turn) % turn)), apart).map((angle) => angle + start);
+  return spread(
+    angles.map((angle) => (((angle - start) % turn) + turn) % turn),
+    apart,
+  ).map((angle) => angle + start);
 }

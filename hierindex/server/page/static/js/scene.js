@@ -21,10 +21,12 @@ const FULL = 2 * Math.PI;
  */
 
 /**
- * @param {import("./forest.js").Forest} forest @param {import("./view.js").View} view
- * @param {{open: number, dark: boolean, cut: Map<number, number>, kept: Set<number>}} how `open`: pixels of the rim from
- *   which a branch is opened; `cut`: the rank of each branch of the cut; `kept`: branches opened whatever their size
- * @returns {{branches: Drawn[], points: {leaf: Drawn, item: object, angle: number, px: number}[]}} points of open leaves
+ * @param {import("./forest.js").Forest} forest
+ * @param {import("./view.js").View} view
+ * @param {{open: number, dark: boolean, cut: Map<number, number>, kept: Set<number>}} how `open`: pixels of the rim
+ *   from which a branch is opened; `cut`: the rank of each branch of the cut; `kept`: opened whatever their size
+ * @returns {{branches: Drawn[], points: {leaf: Drawn, item: object, angle: number, px: number}[]}} with the points of
+ *   leaves that are open
  */
 export function compose(forest, view, how) {
   const scene = { branches: [], points: [] };
@@ -53,7 +55,7 @@ function place(node, above, view, how) {
   const rank = how.cut.get(node.id);
   const middle = (node.arc[0] + node.arc[1]) / 2;
   const colour = above?.colour ?? (rank === undefined ? null : hue(middle, rank, how.dark));
-  const cluster = rank !== undefined ? node.id : above?.cluster ?? null;
+  const cluster = rank !== undefined ? node.id : (above?.cluster ?? null);
   return { node, above, at: view.where(node.place), from, wide, px: wide * view.radius, colour, cluster, end: true };
 }
 
@@ -65,8 +67,8 @@ function span([start, stop], view) {
 }
 
 /**
- * The points of a leaf, as many as there is room for: runs of them are halved while they are wide on the screen, and the
- * point in the middle stands for what is left. So a point that is shown stays while one moves.
+ * The points of a leaf, as many as there is room for: runs of them are halved while they are wide on the screen, and
+ * the point in the middle stands for what is left. So a point that is shown stays while one moves.
  */
 function openLeaf(one, forest, view, how, scene) {
   const { count, arc } = one.node;
@@ -75,7 +77,8 @@ function openLeaf(one, forest, view, how, scene) {
     const [start, stop] = runs.pop();
     const turn = (rank) => arc[0] + ((arc[1] - arc[0]) * rank) / count;
     const [from, wide] = span([turn(start), turn(stop)], view);
-    const px = wide * view.radius, half = (start + stop) >> 1;
+    const px = wide * view.radius,
+      half = (start + stop) >> 1;
     if (px >= how.open && stop - start > 1) {
       runs.push([start, half], [half, stop]);
       continue;

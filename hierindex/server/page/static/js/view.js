@@ -29,7 +29,8 @@ export class View {
 
   /** A pixel as a point of the disk as it is seen; one outside is drawn in to its edge. */
   point([px, py]) {
-    const x = (px - this.x) / this.radius, y = (this.y - py) / this.radius;
+    const x = (px - this.x) / this.radius,
+      y = (this.y - py) / this.radius;
     const scale = Math.min(1, 0.995 / Math.max(Math.hypot(x, y), 1e-12));
     return [x * scale, y * scale];
   }
@@ -71,7 +72,8 @@ export class View {
 
   #zoomed(p, step) {
     if (step < 0) {
-      const home = this.where(CENTRE), far = distance(home, CENTRE);
+      const home = this.where(CENTRE),
+        far = distance(home, CENTRE);
       return far < 1e-9 ? this.iso : compose(translation(home, CENTRE, Math.min(1, -step / far)), this.iso);
     }
     const far = distance(p, CENTRE);
@@ -92,7 +94,8 @@ export class View {
       this.#to(target);
       return;
     }
-    const begin = this.iso, change = compose(target, inverse(begin));
+    const begin = this.iso,
+      change = compose(target, inverse(begin));
     const goal = apply(change, CENTRE); // the change is a rotation, then the translation of the centre to its goal
     const turn = 2 * Math.atan2(change[1], change[0]);
     const angle = turn > Math.PI ? turn - 2 * Math.PI : turn < -Math.PI ? turn + 2 * Math.PI : turn;
