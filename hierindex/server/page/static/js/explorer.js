@@ -15,7 +15,7 @@ import { View } from "./view.js";
 export const by = (id) => document.getElementById(id);
 export const canvas = by("disk");
 const context = canvas.getContext("2d");
-const narrow = matchMedia("(max-width: 760px)");
+const upright = matchMedia("(max-width: 760px), (orientation: portrait)"); // as in the style sheet
 const LABELS = /^(title|name|label|caption|text|headline)$/i;
 const MOST_CLUSTERS = 500;
 
@@ -86,7 +86,7 @@ export class Explorer {
     const short = Math.min(box.width, box.height);
     this.most = Math.max(24, Math.min(50, short * 0.062));
     this.margin = this.pictures.there ? this.most * 1.15 + 16 : Math.max(64, Math.min(150, short * 0.17));
-    const below = narrow.matches ? 64 : 0; // the tools stand there
+    const below = upright.matches ? 64 : 0; // the tools stand there
     Object.assign(this.view, {
       x: box.width / 2,
       y: (box.height - below) / 2,
