@@ -40,9 +40,14 @@ def main() -> None:
     _start()
     found: dict[str, Any] = {}
     if "spread" in args.part:
+        from benchmarks.spreading.placements import placements
         from benchmarks.spreading.spread import spread
+        from hierindex.cluster.loading import Source, read_front
+        from hierindex.storage import Store
 
-        found["spread"] = {"queries": len(queries), "crews": spread(path, queries)}
+        front, _ = read_front(Source.of(path, Store.open(path).version, None))
+        found["spread"] = {"queries": len(queries), "others": placements(front, queries, 8)}
+        found["spread"]["crews"] = spread(path, queries)
     if "deaths" in args.part:
         from benchmarks.spreading.deaths import deaths
 

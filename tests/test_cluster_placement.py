@@ -59,6 +59,14 @@ def test_copies_let_a_query_ask_fewer_workers():
     assert len(np.unique(placement.asked(leaves, np.ones(8, bool)))) == 1
 
 
+def test_no_copy_stands_idle():
+    placement = Placement.of(np.ones(40), 4, 4)
+    leaves = np.stack([np.arange(38), np.arange(1, 39), np.arange(2, 40)], axis=1)
+    asked = placement.asked(leaves, np.ones(4, bool))
+    assert (asked == asked[:, :1]).all()  # everybody has everything: one worker is enough
+    assert np.bincount(asked[:, 0]).min() >= 8
+
+
 def test_two_neighbours_must_die_before_a_leaf_is_lost():
     placement = Placement.of(np.ones(80), 8, 2)
     for dead in combinations(range(8), 2):
@@ -82,7 +90,7 @@ def test_heat_moves_the_borders():
         ({"workers": 2, "replicas": 3}, "replicas should be at most workers"),
         ({"workers": 0}, "workers should be an integer"),
         ({"heat": 1.5}, "heat should be a share"),
-        ({"timeout": 0.0}, "timeout should be above 0"),
+        ({"timeout": 0.0}, "timeout should be a number of seconds above 0"),
         ({"placing": "random"}, "placing should be one of"),
     ],
 )

@@ -47,6 +47,10 @@ class LeafWorker:
             raise ProcessError(f"version {version} should be held; found {sorted(self._loaded)}; search again")
         return getattr(loaded.shard, method)(*arguments)
 
+    def ping(self) -> int:
+        """That it is there: its process."""
+        return os.getpid()
+
     def about(self) -> dict[str, Any]:
         """Rows, leaves and bytes held, and the process: its id and the most memory it ever had, in bytes."""
         with self._lock:

@@ -46,6 +46,7 @@ class ClusterConfig:
         trainers: processes that learn together from images, each with ``cpus`` CPUs.
         threads: searches that one worker serves at once, each on one thread.
         timeout: seconds after which a worker that is silent is taken for dead.
+        beat: seconds between two looks whether workers live that nobody asks.
         patience: seconds that a search waits for leaves which no worker holds right now, before it answers in part.
         address: of a running Ray cluster; None takes the one that this process is in, or starts one on this machine.
 
@@ -62,6 +63,7 @@ class ClusterConfig:
     trainers: int = 1
     threads: int = 4
     timeout: float = 30.0
+    beat: float = 2.0
     patience: float = 0.0
     address: str | None = None
 
@@ -73,8 +75,9 @@ class ClusterConfig:
             raise InputError(f"replicas should be at most workers ({self.workers}); found {self.replicas}")
         if not 0 <= self.heat <= 1:
             raise InputError(f"heat should be a share, 0 to 1; found {self.heat!r}")
-        if not (0 < self.timeout < math.inf and 0 <= self.patience < math.inf and 0 <= self.cpus < math.inf):
-            raise InputError(
-                "timeout should be above 0, patience and cpus 0 or above, all finite; found "
-                f"{self.timeout!r}, {self.patience!r} and {self.cpus!r}"
-            )
+        for name in ("timeout", "beat"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} should be a number of seconds above 0; found {getattr(self, name)!r}")
+        for name in ("patience", "cpus"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"{name} should be a number, 0 or above; found {getattr(self, name)!r}")

@@ -73,7 +73,8 @@ class Placement:
         """Which worker each query asks for each of its leaves: few workers a query, and none that is dead.
 
         The worker that holds most of a query's leaves is asked for all of them, then the one that holds most of what is
-        left, and so on: with several copies of each leaf that asks fewer workers than going to the first ones would.
+        left, and so on: with several copies of each leaf that asks fewer workers than going to the first ones would. Of
+        two that hold as many, the one that holds more of them as their first worker: so no copy stands idle.
 
         Args:
             leaves: ``(q, p)`` positions, -1 for none.
@@ -85,13 +86,14 @@ class Placement:
         if self.holders.shape[1] == 1:
             return np.where(leaves >= 0, self.serving(alive)[leaves], -1)
         asked = np.full(leaves.shape, -1, np.int64)
-        holds = np.zeros((len(self.holders) + 1, self.workers), np.bool_)  # the last row is of no leaf
-        np.put_along_axis(holds[:-1], self.holders, values=True, axis=1)
-        held = (holds & alive)[leaves]
+        value = np.zeros((len(self.holders) + 1, self.workers), np.int64)  # the last row is of no leaf
+        np.put_along_axis(value[:-1], self.holders, leaves.shape[1] + 1, axis=1)
+        np.put_along_axis(value[:-1], self.holders[:, :1], leaves.shape[1] + 2, axis=1)
+        held = (value * alive)[leaves]
         left: NDArray[np.bool_] = np.asarray(held.any(axis=2))
         while left.any():
-            best = (held & left[:, :, None]).sum(axis=1).argmax(axis=1)
-            taken = left & np.take_along_axis(held, best[:, None, None], axis=2)[:, :, 0]
+            best = (held * left[:, :, None]).sum(axis=1).argmax(axis=1)
+            taken = left & (np.take_along_axis(held, best[:, None, None], axis=2)[:, :, 0] > 0)
             asked[taken] = np.broadcast_to(best[:, None], leaves.shape)[taken]
             left &= ~taken
         return asked

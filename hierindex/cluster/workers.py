@@ -69,12 +69,13 @@ class Crew:
         self._members = [_Member(_started(config)) for _ in range(config.workers)]
         self._recoveries: list[Recovery] = []
         self._mending: set[int] = set()
-        self._closed = False
+        self._over = threading.Event()
         try:
             self._all_hold(source, placement)
         except BaseException:
             self.close()
             raise
+        threading.Thread(target=self._watch, daemon=True).start()
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -150,7 +151,7 @@ class Crew:
     def close(self) -> None:
         """End the workers; they hold nothing that is not on disk."""
         with self._lock:
-            self._closed = True
+            self._over.set()
             actors = [member.actor for member in self._members]
         for actor in actors:
             ray().kill(actor)
@@ -169,10 +170,29 @@ class Crew:
             except ray().exceptions.RayTaskError as error:
                 raise _cause(error) from error
 
+    def _watch(self) -> None:
+        """Ask every worker now and then whether it is there, for it may be that no query asks it."""
+        sent: dict[int, tuple[_Member, Any, float]] = {}
+        while not self._over.wait(self._config.beat):
+            with self._lock:
+                members = {w: member for w, member in enumerate(self._members) if member.alive}
+            for worker, member in members.items():
+                known, ping, since = sent.get(worker, (None, None, 0.0))
+                if known is not member:
+                    sent[worker] = (member, member.actor.ping.remote(), time.monotonic())
+                elif ray().wait([ping], timeout=0)[0]:
+                    del sent[worker]
+                    try:
+                        ray().get(ping)
+                    except ray().exceptions.RayActorError as error:
+                        self._missed(worker, member, error)
+                elif time.monotonic() - since > self._config.timeout:
+                    self._missed(worker, member, TimeoutError())
+
     def _missed(self, worker: int, member: _Member, error: Exception) -> None:
         """A worker did not answer: from now on it is dead, and somebody starts its successor."""
         with self._lock:
-            if self._members[worker] is not member or worker in self._mending or self._closed:
+            if self._members[worker] is not member or worker in self._mending or self._over.is_set():
                 return
             member.alive, member.since = False, time.monotonic()
             self._mending.add(worker)
@@ -182,14 +202,14 @@ class Crew:
     def _mend(self, worker: int, member: _Member) -> None:
         """A new worker in the place of a dead one, tried until it answers or the crew is closed."""
         ray().kill(member.actor)  # it may be slow rather than dead
-        while not self._closed:
+        while not self._over.is_set():
             actor = _started(self._config)
             try:
                 held = self._caught_up(worker, actor, member)
             except (ray().exceptions.RayError, HierIndexError) as error:
                 _log.warning("no successor of worker %d yet: %s", worker, error)
                 ray().kill(actor)
-                time.sleep(_PAUSE)
+                self._over.wait(_PAUSE)
             else:
                 _log.info("worker %d is back with %d bytes", worker, held)
                 return
@@ -208,7 +228,7 @@ class Crew:
                 source, placement = self._held[missing[0]]
             held = ray().get(actor.hold.remote(source, placement.held_by(worker)))
             known.add(source.version)
-        if self._closed:
+        if self._over.is_set():
             ray().kill(actor)
         return held
 
@@ -231,7 +251,7 @@ class AtVersion:
 
 
 def _started(config: ClusterConfig) -> Any:  # noqa: ANN401 - a Ray actor handle
-    kind = ray().remote(LeafWorker).options(num_cpus=config.cpus, max_concurrency=config.threads, max_restarts=0)
+    kind = ray().remote(LeafWorker).options(num_cpus=config.cpus, max_concurrency=config.threads + 2, max_restarts=0)
     return kind.remote()
 
 
