@@ -7,7 +7,7 @@ with rates and remaining time.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import IO, Protocol, Self
 
 __all__ = ["Bars", "Progress", "Silent"]
 
@@ -33,7 +33,10 @@ class Silent:
 
 
 class Bars:
-    """One rich progress bar a stage, on standard error; use it as a context manager.
+    """One rich progress bar a stage, on standard error: steps done, their rate, and the time that is left.
+
+    Args:
+        file: where to show them; None for standard error.
 
     Example:
         >>> with Bars() as bars:
@@ -41,21 +44,36 @@ class Bars:
         ...     bars.step(2)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file: IO[str] | None = None) -> None:
         # rich is imported here: a server that never shows a bar should not pay for it
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            ProgressColumn,
+            Task,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as RichProgress
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                return TaskProgressColumn.render_speed(task.finished_speed or task.speed)
 
         columns = (
             TextColumn("{task.description:<22}"),
-            BarColumn(),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            Rate(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             TextColumn("{task.fields[note]}"),
         )
-        self._rich = RichProgress(*columns, console=Console(stderr=True))
+        console = Console(stderr=True) if file is None else Console(file=file)
+        self._room = max(console.width - 66, 0)  # for notes: what does not fit is cut there, and nowhere before
+        self._rich = RichProgress(*columns, console=console)
         self._task = self._rich.add_task("", total=0, visible=False, note="")
 
     def __enter__(self) -> Self:
@@ -74,6 +92,6 @@ class Bars:
     def step(self, n: int = 1, note: str = "") -> None:
         """Move the open bar on."""
         if note:
-            self._rich.update(self._task, advance=n, note=note)
+            self._rich.update(self._task, advance=n, note=note[: self._room])
         else:
             self._rich.advance(self._task, n)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import csv
 
 from hierindex.errors import InputError
@@ -16,7 +17,7 @@ from hierindex.vectors import Ids, Int64, positive
 if TYPE_CHECKING:
     from hierindex.learning.sources import ImageSource
 
-__all__ = ["First", "are_vectors", "ids_like", "read", "read_many"]
+__all__ = ["First", "are_vectors", "ids_like", "lines", "payload", "read", "read_many"]
 
 
 class First:
@@ -65,18 +66,46 @@ def are_vectors(points: object) -> TypeGuard[np.ndarray[Any, Any]]:
     return isinstance(points, np.ndarray) and points.ndim == 2
 
 
-def ids_like(known: Ids, words: list[str]) -> Ids | list[int]:
-    """The words as ids of the index's kind.
+def ids_like(known: Ids | None, words: list[str]) -> Ids | list[int]:
+    """The words as ids of the index's kind; for no index yet, as integers where all of them are.
 
     Raises:
         InputError: the index has integer ids, and a word is no integer.
     """
-    if known.dtype == object:
+    if known is None and not all(word.isdecimal() for word in words):
+        return np.array(words, dtype=object)
+    if known is not None and known.dtype == object:
         return np.array(words, dtype=object)
     try:
         return [int(word) for word in words]
     except ValueError as error:
         raise InputError(f"ids of this index should be integers; found {words}") from error
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a text file, such as one with an id a line.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} should be a text file with an id a line; found: {error}") from error
+
+
+def payload(path: Path | None) -> pa.Table | None:
+    """The columns of a .csv or .parquet file, a row for each point; None for no file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return pq.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} should be a .csv or .parquet file of payload columns; found: {error}") from error
 
 
 def _array(path: Path) -> np.ndarray[Any, Any]:

@@ -1,19 +1,16 @@
-"""The commands that keep an index in order: put in the place of, maintain, compact, vacuum, history."""
+"""The commands that keep an index in order: maintain, compact, vacuum, history."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hierindex.api import HierIndex
-from hierindex.cli import inputs
-from hierindex.cli.arguments import IndexPath, Json
+from hierindex.cli.arguments import KEEP, IndexPath, Json
 from hierindex.cli.output import say, show_json, table
-from hierindex.errors import InputError
 from hierindex.storage import Store
 
 __all__ = ["register"]
@@ -21,30 +18,8 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (upsert, maintain, compact, vacuum, history):
-        app.command()(command)
-
-
-def upsert(
-    index: IndexPath,
-    source: Annotated[list[str], typer.Argument(help="Image files, a folder, or one .npy or .parquet file.")],
-    ids: Annotated[
-        Path | None, typer.Option(help="A text file with an id a line; default: the names of the files.")
-    ] = None,
-    on_error: Annotated[str, typer.Option(help="raise, or skip unreadable images.")] = "raise",
-    as_json: Json = False,
-) -> None:
-    """Add images or vectors, in the place of those with the same ids.
-
-    Example: `hierindex upsert photos.index changed-photos/`
-    """
-    opened = HierIndex.open(index)
-    names = None if ids is None else inputs.ids_like(opened.ids, _lines(ids))
-    put = opened.upsert(inputs.read_many(source), names, on_error=on_error)
-    if as_json:
-        show_json({"upserted": put.tolist(), "points": len(opened), "version": opened.version})
-    else:
-        say(f"put in {len(put):,} points; the index now holds {len(opened):,} (version {opened.version})")
+    for command in (maintain, compact, vacuum, history):
+        app.command(rich_help_panel=KEEP)(command)
 
 
 def maintain(
@@ -110,10 +85,3 @@ def history(index: IndexPath, as_json: Json = False) -> None:
         return
     rows = [[v["version"], f"{v['timestamp']:%Y-%m-%d %H:%M:%S}", v["operation"], v["rows"]] for v in versions]
     table(str(index), ["version", "UTC", "operation", "points"], rows)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} should be a text file with an id a line; found: {error}") from error

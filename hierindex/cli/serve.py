@@ -19,7 +19,7 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for command in (serve, key):
-        app.command()(command)
+        app.command(rich_help_panel="Serve it")(command)
 
 
 def serve(  # each argument is an option of the command
@@ -46,6 +46,9 @@ def serve(  # each argument is an option of the command
     max_seconds: Annotated[float, typer.Option(help="Longest that a request waits or searches.")] = 30.0,
     certificate: Annotated[Path | None, typer.Option(help="A PEM file: serve https.")] = None,
     private_key: Annotated[Path | None, typer.Option(help="Its key, where that is in another file.")] = None,
+    cluster: Annotated[
+        int | None, typer.Option(help="Serve by so many copies of the index on the machines of a Ray cluster.")
+    ] = None,
 ) -> None:
     """Serve an index over HTTP: search, changes, the tree and its page, metrics.
 
@@ -79,6 +82,11 @@ def serve(  # each argument is an option of the command
         refresh_seconds=refresh,
     )
     listen = Listen(host, port, open_to_all, certificate, private_key)
+    if cluster is not None:
+        from hierindex.cluster.serving import serve_on_cluster
+
+        serve_on_cluster(index, settings, listen, cluster)
+        return
     run(HierIndex.open(index), settings, listen)
 
 

@@ -2,6 +2,6 @@
 
 from hierindex.export.outline import Outline
 from hierindex.export.rdf import BASE
-from hierindex.export.write import Format, write, write_text
+from hierindex.export.write import Format, whole_file, write, write_text
 
-__all__ = ["BASE", "Format", "Outline", "write", "write_text"]
+__all__ = ["BASE", "Format", "Outline", "whole_file", "write", "write_text"]

@@ -17,7 +17,7 @@ from hierindex.export.rdf import BASE, n_triples, turtle
 from hierindex.newick import quoted
 from hierindex.vectors import member
 
-__all__ = ["Format", "newick", "write", "write_text"]
+__all__ = ["Format", "newick", "write", "write_text", "whole_file"]
 
 
 class Format(Enum):
@@ -75,7 +75,7 @@ def write_text(lines: Iterable[str], path: Path) -> tuple[Path, ...]:
     Raises:
         InputError: text that UTF-8 cannot hold. StorageError: the file cannot be written.
     """
-    with _whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         try:
             file.writelines(lines)
         except UnicodeEncodeError as error:
@@ -134,14 +134,14 @@ def _write_parquet(outline: Outline, path: Path) -> tuple[Path, ...]:
     written = []
     for name, table in tables.items():
         target = path.with_name(f"{path.stem}.{name}.parquet")
-        with _whole(target) as part:
+        with whole_file(target) as part:
             pq.write_table(table, part)
         written.append(target)
     return tuple(written)
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Iterator[Path]:
     """A file beside ``path`` to write to; it takes the place of ``path`` at the end, or goes where that failed."""
     part = path.with_name(f"{path.name}.part")
     try:
