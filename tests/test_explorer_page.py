@@ -265,3 +265,35 @@ def test_it_fits_every_screen(chromium, address, width, height):
         box = guest.page.locator("#disk").bounding_box()
         assert radius + guest.app("app.margin") <= min(x, y, box["width"] - x, box["height"] - y) + 1
         assert radius > 0.3 * min(box["width"], box["height"])
+
+
+def test_two_fingers_apart_come_nearer_by_an_isometry(chromium, address, index):
+    with visiting(chromium, address, has_touch=True, viewport={"width": 390, "height": 844}) as guest:
+        guest.ready()
+        nodes = [spot.node for spot in index.atlas.below(depth=2, limit=7)]
+        before = np.array([guest.where(node) for node in nodes])
+        touch = guest.page.context.new_cdp_session(guest.page)
+        x, y = guest.pixel(0.4 + 0.2j)
+        for kind, apart in (("touchStart", 20), ("touchMove", 40), ("touchMove", 80), ("touchEnd", None)):
+            fingers = [] if apart is None else [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+        guest.still()
+        after = np.array([guest.where(node) for node in nodes])
+        far = [np.abs((z[:, None] - z) / (1 - z[:, None].conj() * z)) for z in (before, after)]
+        np.testing.assert_allclose(far[0], far[1], atol=1e-9)  # no two came nearer to each other
+        assert abs(after[0]) > 0.3  # and the root, which stood in the middle, is left behind
+        assert guest.app("app.selected") is None  # it was no click
+
+
+def test_a_server_that_fails_is_heard(guest):
+    guest.page.route("**/v1/search", lambda route: route.abort())
+    guest.page.fill("#query", "3")
+    guest.page.keyboard.press("Enter")
+    guest.page.wait_for_selector("#notice:not([hidden])")
+    assert guest.app("app.route") is None
+    assert guest.wrong  # the browser's own words for what it could not load
+    guest.page.unroute("**/v1/search")
+    guest.page.fill("#query", "no such id")
+    guest.page.keyboard.press("Enter")
+    guest.until("document.getElementById('notice').textContent.includes('ids')")
+    guest.wrong.clear()

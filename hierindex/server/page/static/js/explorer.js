@@ -18,6 +18,7 @@ const context = canvas.getContext("2d");
 const upright = matchMedia("(max-width: 760px), (orientation: portrait)"); // as in the style sheet
 const LABELS = /^(title|name|label|caption|text|headline)$/i;
 const MOST_CLUSTERS = 500;
+const MOST_SEEN = 900; // nodes of one route, fewer than the server's limit
 
 export class Explorer {
   constructor() {
@@ -163,7 +164,8 @@ export class Explorer {
     try {
       const answer = await ask();
       const ids = [...(query.image ? [] : [query.id]), ...answer.hits.map((hit) => hit.id)];
-      const places = await this.forest.route([...answer.levels.flat(), ...answer.probed], ids);
+      const seen = [...answer.probed, ...answer.levels.flat()].slice(0, MOST_SEEN);
+      const places = await this.forest.route(seen, ids);
       if (turn !== this.asked) return; // another search was asked for meanwhile
       const origin = query.image ? null : places.shift();
       const hits = answer.hits.map((hit, i) => ({ ...hit, ...places[i] }));

@@ -107,7 +107,7 @@ export class Forest {
 
   #take(answer) {
     if (answer.version !== this.version || answer.points !== this.points) {
-      this.plant().then(this.replaced);
+      this.plant().then(this.replaced, this.failed);
       return answer.nodes;
     }
     this.#add(answer.nodes);
