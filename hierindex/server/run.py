@@ -17,7 +17,7 @@ from hierindex.server.app import create_app
 from hierindex.server.config import ServerConfig
 from hierindex.server.logs import LOG, configure
 
-__all__ = ["Listen", "serve"]
+__all__ = ["Listen", "guarded", "serve"]
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _KEEP_ALIVE = 30
@@ -55,6 +55,22 @@ class Listen:
             return self.host == "localhost"
 
 
+def guarded(settings: ServerConfig, listen: Listen) -> ServerConfig:
+    """The settings with which it is safe to listen there.
+
+    Raises:
+        InputError: beyond loopback without keys, and that was not asked for.
+    """
+    if not (listen.on_loopback or settings.keys or listen.open_to_all):
+        raise InputError(
+            f"a server that others can reach should have keys; found none for {listen.host}; "
+            "give it a key file, or say open_to_all (--open-to-all)"
+        )
+    if listen.on_loopback and not settings.keys and not settings.hosts:
+        return replace(settings, hosts=_LOOPBACK_NAMES)
+    return settings
+
+
 def serve(index: HierIndex, settings: ServerConfig, listen: Listen) -> None:
     """Serve an index until the process is told to end (SIGINT, SIGTERM); then finish what has begun, and return.
 
@@ -64,13 +80,7 @@ def serve(index: HierIndex, settings: ServerConfig, listen: Listen) -> None:
     Example:
         ``serve(HierIndex.open("my.index"), ServerConfig(writable=True), Listen(port=8000))``
     """
-    if not (listen.on_loopback or settings.keys or listen.open_to_all):
-        raise InputError(
-            f"a server that others can reach should have keys; found none for {listen.host}; "
-            "give it a key file, or say open_to_all (--open-to-all)"
-        )
-    if listen.on_loopback and not settings.keys and not settings.hosts:
-        settings = replace(settings, hosts=_LOOPBACK_NAMES)
+    settings = guarded(settings, listen)
     with _listening(listen) as sock:
         configure()
         config = uvicorn.Config(
