@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import normalized_mutual_info_score
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from hierindex.errors import EmptyInputError, InputError
-from hierindex.metrics import cluster_accuracy, leaf_purity, nmi
+from hierindex.metrics import adjusted_rand, cluster_accuracy, leaf_purity, nmi
 
 MEASURES = (leaf_purity, cluster_accuracy, nmi)
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=40).map(
@@ -24,6 +24,13 @@ pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, ma
 def test_nmi_is_scikit_learns(both: tuple[np.ndarray, np.ndarray]) -> None:
     clusters, labels = both
     np.testing.assert_allclose(nmi(clusters, labels), normalized_mutual_info_score(labels, clusters), atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs)
+def test_adjusted_rand_is_scikit_learns(both: tuple[np.ndarray, np.ndarray]) -> None:
+    clusters, labels = both
+    np.testing.assert_allclose(adjusted_rand(clusters, labels), adjusted_rand_score(labels, clusters), atol=1e-12)
 
 
 @settings(max_examples=60, deadline=None)

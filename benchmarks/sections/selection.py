@@ -54,7 +54,7 @@ def _verdict(seeds: list[dict[str, Any]]) -> str:
     return (
         f"The least regret has `{best}`, which picks the very best in {hits} of {len(seeds)} seeds. "
         "`choose_among` asks for neighbour purity by default; the choice of an index's tree, which is built on a cut, "
-        "asks for modularity and then cost."
+        "asks for modularity and then stability."
     )
 
 

@@ -4,6 +4,9 @@ Dasgupta's cost alone does not choose well: it falls below Ward's where the puri
 two dimensions: cost 1.810e9 against 1.820e9, purity .55 against .77). So the first question is whether the tree keeps
 what is near together: its cuts, by their modularity on the graph of nearest neighbours, where something is built on a
 cut; or all of its nodes, by dendrogram purity with neighbours in the place of labels (benchmarks/selection.py).
+
+Where cuts keep neighbours together equally well, that one is better which other rows would have given too: stability
+(A. Ben-Hur, A. Elisseeff and I. Guyon, PSB 2002; T. Lange et al., Neural Computation 2004).
 """
 
 from __future__ import annotations
@@ -19,33 +22,45 @@ from hierindex.decode import Decode, decode
 from hierindex.errors import InputError
 from hierindex.head import AnchorHead, AnyHead, Head
 from hierindex.learning.jsonable import to_json
-from hierindex.metrics import dasgupta_cost
+from hierindex.metrics import adjusted_rand, dasgupta_cost
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["Candidate", "Choice", "Rule", "Score", "choose_among", "choose_tree", "modularity", "neighbour_purity"]
+__all__ = [
+    "Candidate",
+    "Choice",
+    "Rule",
+    "Score",
+    "choose_among",
+    "choose_tree",
+    "modularity",
+    "neighbour_purity",
+    "stability",
+]
 
 _BALL, _DISK, _WALK = "ball", "disk", "walk"
-_NEAR_EQUAL = 0.01
+_NEAR_EQUAL = 0.02  # twice the standard error of a difference on 2,500 rows
 _NEIGHBOURS = 10
+_DRAWS = 4
+_FEW = 12  # rows of which a third says nothing
 
 
 class Rule(Enum):
     """What is asked of a tree.
 
     ``TREE``: the highest `neighbour_purity`, of all nodes.
-    ``CUTS``: the highest mean `modularity` of the cuts; among those within 0.01 of it, the lowest Dasgupta cost.
+    ``CUTS``: the highest mean `modularity` of the cuts; among those within 0.02 of it, the highest `stability`.
     """
 
     TREE = "neighbour purity"
-    CUTS = "modularity, then cost"
+    CUTS = "modularity, then stability"
 
     def pick(self, scores: Sequence[Score]) -> Score:
         """The best of at least one; among equals, the first."""
         if self is Rule.TREE:
             return max(scores, key=lambda score: score.purity)
         best = max(score.agreement for score in scores)
-        return min((s for s in scores if s.agreement >= best - _NEAR_EQUAL), key=lambda score: score.cost)
+        return max((s for s in scores if s.agreement >= best - _NEAR_EQUAL), key=lambda score: score.stability)
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,9 @@ class Score:
         agreement: mean `modularity` of the cuts into 2, 4, 8 .. sqrt(n) nodes; higher is better.
         cost: Dasgupta's cost as a share of a random tree's; lower is better.
         purity: `neighbour_purity` of the whole tree; higher is better.
+        stability: `stability` of the cuts; higher is better.
+
+    All but the first three are means over the samples that were drawn.
     """
 
     name: str
@@ -82,6 +100,7 @@ class Score:
     agreement: float
     cost: float
     purity: float
+    stability: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +128,7 @@ class Choice:
 
 
 def choose_tree(
-    latent: Float32, head: Head, disk: Head, walk: AnchorHead | None = None, *, seed: int = 0, sample: int = 4_000
+    latent: Float32, head: Head, disk: Head, walk: AnchorHead | None = None, *, seed: int = 0, sample: int = 2_500
 ) -> Choice:
     """Choose between Ward on the ball, by either head, and Ward or single linkage on the circle, by `Rule.CUTS`.
 
@@ -120,8 +139,8 @@ def choose_tree(
         head: the learned head to the ball.
         disk: the learned head to the disk.
         walk: the head of the walks, where there is one (`Learned.walk`).
-        seed: of the sample.
-        sample: so many rows are looked at, at most.
+        seed: of the samples.
+        sample: so many rows are looked at at once, at most, four times; all of them, once, where there are no more.
     """
     candidates = [
         Candidate(_BALL, head, Decode.WARD),
@@ -138,7 +157,7 @@ def choose_among(
     rule: Rule = Rule.TREE,
     *,
     seed: int = 0,
-    sample: int = 4_000,
+    sample: int = 2_500,
 ) -> Choice:
     """Choose between any number of heads and decodings, without labels.
 
@@ -148,8 +167,8 @@ def choose_among(
         latent: ``(n, d)`` float32, n >= 2.
         candidates: at least one.
         rule: what is asked of the tree.
-        seed: of the sample.
-        sample: so many rows are looked at, at most.
+        seed: of the samples.
+        sample: as for `choose_tree`.
 
     Raises:
         InputError: no candidates.
@@ -163,21 +182,45 @@ def choose_among(
     """
     if not candidates:
         raise InputError("candidates should be at least one head with a decoding; found none")
-    rows = np.arange(len(latent))
-    if len(rows) > sample:
-        rows = np.sort(np.random.default_rng(seed).choice(len(rows), sample, replace=False))
-    x = np.ascontiguousarray(latent[rows])
-    near = _nearest(x, _NEIGHBOURS)
-    scores = tuple(_score(candidate, x, near) for candidate in candidates)
+    n, rng = len(latent), np.random.default_rng(seed)
+    draws = [np.arange(n)] if n <= sample else [rng.choice(n, sample, replace=False) for _ in range(_DRAWS)]
+    samples = [np.ascontiguousarray(latent[np.sort(rows)]) for rows in draws]
+    near = [_nearest(x, _NEIGHBOURS) for x in samples]
+    scores = tuple(_score(candidate, samples, near, seed) for candidate in candidates)
     chosen = rule.pick(scores)
     return Choice(chosen.name, chosen.decode, scores)
 
 
-def _score(candidate: Candidate, x: Float32, near: Int64) -> Score:
-    tree = decode(candidate.head(x), candidate.decode)
-    agreement = float(np.mean([modularity(tree.cut(k), near) for k in _widths(len(x))]))
-    cost = float(dasgupta_cost(tree, x, normalised=True))
-    return Score(candidate.name, candidate.head.dim, candidate.decode, agreement, cost, neighbour_purity(tree, near))
+def _score(candidate: Candidate, samples: Sequence[Float32], near: Sequence[Int64], seed: int) -> Score:
+    found = []
+    for x, around in zip(samples, near, strict=True):
+        points = candidate.head(x)
+        tree = decode(points, candidate.decode)
+        agreement = np.mean([modularity(tree.cut(k), around) for k in _widths(len(x))])
+        cost = dasgupta_cost(tree, x, normalised=True)
+        steady = stability(points, candidate.decode, seed=seed)
+        found.append((agreement, cost, neighbour_purity(tree, around), steady))
+    agreement, cost, purity, steady = np.mean(found, axis=0).tolist()
+    return Score(candidate.name, candidate.head.dim, candidate.decode, agreement, cost, purity, steady)
+
+
+def stability(points: Float32, kind: Decode, *, seed: int = 0) -> float:
+    """How much alike a third of the rows is cut in two trees, each over these and over another third.
+
+    The mean `metrics.adjusted_rand` of the cuts into 2, 4, 8 .. sqrt(n) nodes, n being the rows of such a tree; 1 for
+    fewer than 12 rows, of which nothing can be said.
+
+    Args:
+        points: ``(n, p)``, what a head makes of rows.
+        kind: how the points become a tree.
+        seed: of the thirds.
+    """
+    if len(points) < _FEW:
+        return 1.0
+    shared, *others = np.array_split(np.random.default_rng(seed).permutation(len(points)), 3)
+    trees = [decode(points[np.concatenate([shared, other])], kind) for other in others]
+    m = len(shared)
+    return float(np.mean([adjusted_rand(*(tree.cut(k)[:m] for tree in trees)) for k in _widths(2 * m)]))
 
 
 def modularity(labels: Int64, near: Int64) -> float:

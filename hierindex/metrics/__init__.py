@@ -1,6 +1,6 @@
 """How good a search, a tree or a clustering is. Plain arrays and a `Tree` in, numbers out."""
 
-from hierindex.metrics.clusters import cluster_accuracy, leaf_purity, nmi
+from hierindex.metrics.clusters import adjusted_rand, cluster_accuracy, leaf_purity, nmi
 from hierindex.metrics.hierarchy import (
     ClassMeasure,
     class_similarity,
@@ -13,6 +13,7 @@ from hierindex.metrics.trees import dasgupta_cost, dendrogram_purity, random_tre
 
 __all__ = [
     "ClassMeasure",
+    "adjusted_rand",
     "class_similarity",
     "cluster_accuracy",
     "coarse_similarity",

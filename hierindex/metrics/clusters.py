@@ -10,7 +10,7 @@ from scipy.sparse import coo_array, csr_array
 from hierindex.errors import EmptyInputError
 from hierindex.vectors import as_labels
 
-__all__ = ["cluster_accuracy", "leaf_purity", "nmi"]
+__all__ = ["adjusted_rand", "cluster_accuracy", "leaf_purity", "nmi"]
 
 
 def leaf_purity(clusters: ArrayLike, labels: ArrayLike) -> float:
@@ -76,6 +76,37 @@ def nmi(clusters: ArrayLike, labels: ArrayLike) -> float:
         return 1.0
     shared = h_clusters + h_labels - _entropy(table.data / n)
     return max(0.0, 2 * shared / (h_clusters + h_labels))
+
+
+def adjusted_rand(clusters: ArrayLike, labels: ArrayLike) -> float:
+    """The share of pairs on which two partitions agree, less what chance gives, over what is left to gain.
+
+    1 for the same partition, 0 on average for unrelated ones (L. Hubert and P. Arabie, "Comparing partitions", Journal
+    of Classification, 1985, eq. 5).
+
+    Args:
+        clusters: ``(n,)``, the cluster of each point; integers or strings.
+        labels: ``(n,)``, its class; integers or strings.
+
+    Raises:
+        InputError: not as many labels as clusters.
+        EmptyInputError: no points.
+
+    Example:
+        >>> adjusted_rand([0, 0, 1, 1], ["b", "b", "a", "a"]), round(adjusted_rand([0, 1, 0, 1], [0, 0, 1, 1]), 6)
+        (1.0, -0.5)
+    """
+    table = _contingency(clusters, labels)
+    together, rows, columns = (_pairs(counts) for counts in (table.data, table.sum(axis=1), table.sum(axis=0)))
+    chance = rows * columns / max(_pairs(table.sum()), 1)
+    most = (rows + columns) / 2
+    return 1.0 if most == chance else float((together - chance) / (most - chance))
+
+
+def _pairs(counts: ArrayLike) -> float:
+    """How many pairs there are within groups of these sizes."""
+    sizes = np.asarray(counts, np.float64)
+    return float((sizes * (sizes - 1)).sum() / 2)
 
 
 def _contingency(clusters: ArrayLike, labels: ArrayLike) -> csr_array[np.int64]:
