@@ -227,7 +227,7 @@ def test_what_faiss_would_take_in_silence_is_refused(vectors, quick, tmp_path):
     with pytest.raises(InputError, match="metric should be 1"):
         IndexHier(D, 7)
     HierIndex.from_vectors(vectors[:3], ids=["a", "b", "c"], config=quick, path=tmp_path / "s.index")
-    with pytest.raises(InputError, match="integer ids; found strings"):
+    with pytest.raises(InputError, match="integers, as FAISS has them; found strings"):
         read_index(tmp_path / "s.index")
     assert index.ntotal == 3
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from langchain_core.documents import Document
 
+from hierindex.api import HierIndex
 from hierindex.errors import InputError
 
-__all__ = ["METADATA", "TEXT", "documents_of", "payload_schema", "payload_table"]
+__all__ = ["documents_in", "metadata_in", "payload_schema", "payload_table", "schema_of"]
 
-TEXT, METADATA = "page_content", "metadata"
-_TAKEN = {TEXT, METADATA, "id", "seq", "leaf", "vector"}
+_TEXT, _METADATA = "page_content", "metadata"
+_TAKEN = {_TEXT, _METADATA, "id", "seq", "leaf", "vector"}
 
 
 def payload_schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:
@@ -26,7 +27,7 @@ def payload_schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:
     taken = sorted(name for name in columns if name.lower() in _TAKEN)
     if taken:
         raise InputError(f"columns should have names other than {sorted(_TAKEN)}; found {taken}")
-    return pa.schema([(TEXT, pa.string()), (METADATA, pa.string()), *columns.items()])
+    return pa.schema([(_TEXT, pa.string()), (_METADATA, pa.string()), *columns.items()])
 
 
 def payload_table(texts: Sequence[str], metadatas: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
@@ -47,13 +48,39 @@ def payload_table(texts: Sequence[str], metadatas: Sequence[Mapping[str, Any]], 
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def documents_of(ids: Sequence[str], payload: pa.Table) -> list[Document]:
-    """The documents of rows of the payload."""
-    texts, metadatas = payload.column(TEXT).to_pylist(), payload.column(METADATA).to_pylist()
+def documents_in(index: HierIndex, names: list[str] | None = None) -> list[Document]:
+    """The documents of these ids, or all in the order of the index."""
+    payload = index.payload() if names is None else index.payload(names)
+    assert payload is not None  # noqa: S101 - for mypy; a store has columns
+    columns = (payload.column(name).to_pylist() for name in (_TEXT, _METADATA))
     return [
         Document(id=name, page_content=text, metadata=json.loads(metadata))
-        for name, text, metadata in zip(ids, texts, metadatas, strict=True)
+        for name, text, metadata in zip(index.ids.tolist() if names is None else names, *columns, strict=True)
     ]
+
+
+def metadata_in(index: HierIndex) -> Iterator[dict[str, Any]]:
+    """The metadata of all documents of an index, in the order of its ids."""
+    payload = index.payload()
+    assert payload is not None  # noqa: S101 - for mypy; a store has columns
+    return map(json.loads, payload.column(_METADATA).to_pylist())
+
+
+def schema_of(index: HierIndex, wanted: pa.Schema | None) -> pa.Schema:
+    """The payload columns of a store that is there.
+
+    Raises:
+        InputError: they are not a store's, or not those that are wanted.
+    """
+    payload = index.payload()
+    found = pa.schema([]) if payload is None else payload.schema.remove_metadata()
+    columns = {field.name: field.type for field in list(found)[2:]}
+    own = payload_schema(columns) if found.names[:2] == payload_schema({}).names else None
+    if own is None or index.ids.dtype != object:
+        raise InputError(f"the index should be one that a store has written; found {index} with columns {found.names}")
+    if wanted is not None and not own.equals(wanted):
+        raise InputError(f"columns should be those of the store that is there, {columns}; leave them out")
+    return own
 
 
 def _json(metadata: Mapping[str, Any]) -> str:

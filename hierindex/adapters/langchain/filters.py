@@ -13,14 +13,21 @@ import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from langchain_core.documents import Document
 
+from hierindex.adapters.langchain.documents import documents_in, metadata_in
+from hierindex.api import HierIndex
 from hierindex.errors import InputError
+from hierindex.index.filters import Filter
 
-__all__ = ["expression_of", "keys_of", "matches"]
+__all__ = ["DocumentFilter", "allowed", "expression_of", "keys_of", "matches"]
+
+DocumentFilter: TypeAlias = Mapping[str, Any] | pc.Expression | Callable[[Document], bool]
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "$in": lambda there, values: there in values,
@@ -43,6 +50,28 @@ class _Terms:
     either: Callable[[Any, Any], Any]
     negation: Callable[[Any], Any]
     true: Any
+
+
+def allowed(index: HierIndex, filter: DocumentFilter, columns: Collection[str]) -> Filter:  # noqa: A002
+    """What `HierIndex.search` takes for a filter over documents.
+
+    Args:
+        index: the documents.
+        filter: a mapping of metadata keys, a function of a document, or a pyarrow expression.
+        columns: the metadata keys that are columns of their own.
+
+    Raises:
+        InputError: it is no filter.
+    """
+    if isinstance(filter, pc.Expression):
+        return filter
+    if isinstance(filter, Mapping):
+        if keys_of(filter) <= set(columns):
+            return expression_of(filter)
+        return np.fromiter((matches(filter, each) for each in metadata_in(index)), np.bool_, len(index))
+    if callable(filter):
+        return np.fromiter((filter(document) for document in documents_in(index)), np.bool_, len(index))
+    raise InputError(f"filter should be a mapping, a function of a document, or a pyarrow expression; found {filter!r}")
 
 
 def expression_of(filter: Mapping[str, Any]) -> pc.Expression:  # noqa: A002 - what LangChain calls it

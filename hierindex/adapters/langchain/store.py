@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
-from numpy.typing import NDArray
 
 from hierindex.adapters.growing import Growing
-from hierindex.adapters.langchain.documents import METADATA, documents_of, payload_schema, payload_table
-from hierindex.adapters.langchain.filters import expression_of, keys_of, matches
+from hierindex.adapters.langchain.documents import documents_in, payload_schema, payload_table, schema_of
+from hierindex.adapters.langchain.filters import DocumentFilter, allowed
 from hierindex.api import BuildConfig, HierIndex
 from hierindex.errors import InputError
 from hierindex.vectors import Float32, Metric, as_vectors, positive
 
 __all__ = ["DocumentFilter", "HierIndexVectorStore"]
-
-DocumentFilter: TypeAlias = Mapping[str, Any] | pc.Expression | Callable[[Document], bool]
 
 
 class HierIndexVectorStore(VectorStore):
@@ -76,7 +71,7 @@ class HierIndexVectorStore(VectorStore):
         self._growing = Growing(self._metric, config, path)
         self._schema = payload_schema(columns or {})
         if self._growing.index is not None:
-            self._schema = _schema_of(self._growing.index, None if columns is None else self._schema)
+            self._schema = schema_of(self._growing.index, None if columns is None else self._schema)
 
     @property
     def embeddings(self) -> Embeddings:
@@ -164,7 +159,7 @@ class HierIndexVectorStore(VectorStore):
         if index is None:
             return []
         known = [name for name in dict.fromkeys(ids) if name in index]
-        return _documents(index, known) if known else []
+        return documents_in(index, known) if known else []
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:  # noqa: ANN401 - as above it
         """The k documents nearest to a text; ``filter`` and ``recall`` as for `similarity_search_with_score`."""
@@ -211,7 +206,7 @@ class HierIndexVectorStore(VectorStore):
             positive(k, "k")
             return []
         names, distances = self._found(index, embedding, k, filter, recall)
-        return list(zip(_documents(index, names), distances, strict=True))
+        return list(zip(documents_in(index, names), distances, strict=True))
 
     def max_marginal_relevance_search(
         self,
@@ -257,7 +252,7 @@ class HierIndexVectorStore(VectorStore):
             return []
         near: list[Any] = list(index.vectors(names))
         chosen = maximal_marginal_relevance(np.asarray(embedding, np.float32), near, lambda_mult, k)
-        return _documents(index, [names[at] for at in chosen])
+        return documents_in(index, [names[at] for at in chosen])
 
     @classmethod
     def from_texts(
@@ -299,28 +294,10 @@ class HierIndexVectorStore(VectorStore):
         recall: float | None,
     ) -> tuple[list[str], list[float]]:
         vector: Float32 = as_vectors(embedding, name="embedding")
-        allowed = None if filter is None else self._allowed(index, filter)
-        hits = index.search(vector, k, recall=self._recall if recall is None else recall, filter=allowed)
+        narrowed = None if filter is None else allowed(index, filter, self._schema.names[2:])
+        hits = index.search(vector, k, recall=self._recall if recall is None else recall, filter=narrowed)
         there = hits.leaves[0] >= 0
         return hits.ids[0, there].tolist(), hits.distances[0, there].tolist()
-
-    def _allowed(self, index: HierIndex, filter: DocumentFilter) -> pc.Expression | NDArray[np.bool_]:  # noqa: A002
-        """What `HierIndex.search` takes as a filter."""
-        if isinstance(filter, pc.Expression):
-            return filter
-        if isinstance(filter, Mapping):
-            if keys_of(filter) <= set(self._schema.names[2:]):
-                return expression_of(filter)
-            wanted, payload = filter, index.payload()
-            assert payload is not None  # noqa: S101 - for mypy; a store has columns
-            read = (json.loads(metadata) for metadata in payload.column(METADATA).to_pylist())
-            return np.fromiter((matches(wanted, each) for each in read), np.bool_, len(index))
-        if callable(filter):
-            test, all_of_them = filter, _documents(index, None)
-            return np.fromiter((test(document) for document in all_of_them), np.bool_, len(index))
-        raise InputError(
-            f"filter should be a mapping, a function of a document, or a pyarrow expression; found {filter!r}"
-        )
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return {
@@ -328,30 +305,6 @@ class HierIndexVectorStore(VectorStore):
             Metric.L2: lambda distance: 1 / (1 + distance),
             Metric.IP: lambda distance: float(1 / (1 + np.exp(np.clip(distance, -500, 500)))),
         }[self._metric]
-
-
-def _documents(index: HierIndex, names: list[str] | None) -> list[Document]:
-    """The documents of these ids, or all."""
-    payload = index.payload() if names is None else index.payload(names)
-    assert payload is not None  # noqa: S101 - for mypy; a store has columns
-    return documents_of(index.ids.tolist() if names is None else names, payload)
-
-
-def _schema_of(index: HierIndex, wanted: pa.Schema | None) -> pa.Schema:
-    """The payload columns of a store that is there.
-
-    Raises:
-        InputError: they are not a store's, or not those that are wanted.
-    """
-    payload = index.payload()
-    found = pa.schema([]) if payload is None else payload.schema.remove_metadata()
-    columns = {field.name: field.type for field in list(found)[2:]}
-    own = payload_schema(columns) if found.names[:2] == payload_schema({}).names else None
-    if own is None or index.ids.dtype != object:
-        raise InputError(f"the index should be one that a store has written; found {index} with columns {found.names}")
-    if wanted is not None and not own.equals(wanted):
-        raise InputError(f"columns should be those of the store that is there, {columns}; leave them out")
-    return own
 
 
 def _refuse(unknown: Mapping[str, object]) -> None:

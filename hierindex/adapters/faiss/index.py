@@ -1,72 +1,31 @@
-"""A drop-in for `faiss.Index`: the same calls, arrays and conventions, with a learned tree behind them.
-
-    from hierindex.adapters.faiss import IndexHier
-
-    index = IndexHier(128)              # for faiss.IndexFlatL2(128), IndexIVFFlat(...), IndexHNSWFlat(128, 32)
-    index.add(x)
-    D, I = index.search(q, 10)          # squared L2 distances, as FAISS reports them
-
-What differs from FAISS: ids are unique and 0 or above, an id keeps its number when others are removed (as with
-`IndexIDMap2`), nothing has to be trained first, and ``recall`` stands in the place of ``nprobe`` and ``efSearch``. The
-index behind, with payload, filters and the tree, is `IndexHier.index`. FAISS itself is not needed to call this.
-"""
+"""`IndexHier`: the calls of `faiss.Index`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from os import PathLike
-from typing import Protocol, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hierindex.adapters.faiss.terms import (
+    METRIC_INNER_PRODUCT,
+    METRIC_L2,
+    IDSelector,
+    SearchParametersHier,
+    members,
+    metric_of,
+    own_radius,
+    reported,
+)
 from hierindex.adapters.growing import Growing
 from hierindex.api import BuildConfig, HierIndex
 from hierindex.errors import InputError, UnknownIdError
 from hierindex.vectors import Float32, Int64, Metric, as_ids, as_vectors, positive
 
-__all__ = [
-    "METRIC_INNER_PRODUCT",
-    "METRIC_L2",
-    "IDSelector",
-    "IndexHier",
-    "SearchParametersHier",
-    "read_index",
-    "write_index",
-]
-
-METRIC_INNER_PRODUCT = 0
-"""FAISS's number for the inner product."""
-
-METRIC_L2 = 1
-"""FAISS's number for squared Euclidean distances."""
+__all__ = ["IndexHier"]
 
 _T = TypeVar("_T", bound=np.generic)
-
-_BY_NUMBER = {METRIC_INNER_PRODUCT: Metric.IP, METRIC_L2: Metric.L2}
 _FAR = np.finfo(np.float32).max
-
-
-class IDSelector(Protocol):
-    """A set of ids as FAISS has them: `faiss.IDSelectorBatch` and the others are of this kind."""
-
-    def is_member(self, id: int) -> bool:  # noqa: A002 - FAISS's name
-        """Whether an id is in the set."""
-
-
-@dataclass(frozen=True)
-class SearchParametersHier:
-    """What one search may be told, in the place of `faiss.SearchParametersIVF`.
-
-    Attributes:
-        recall: instead of the index's own.
-        nprobe: scan so many leaves, instead of what ``recall`` needs.
-        sel: only these ids may be found: an array of them, or one of FAISS's selectors.
-    """
-
-    recall: float | None = None
-    nprobe: int | None = None
-    sel: ArrayLike | IDSelector | None = None
 
 
 class IndexHier:
@@ -101,10 +60,24 @@ class IndexHier:
         config: BuildConfig | None = None,
     ) -> None:
         self._d = positive(d, "d")
-        self._metric, self._config = _parsed(metric), config
+        self._metric, self._config = metric_of(metric), config
         self._growing = Growing(self._metric, config)
         self._next = 0
         self.recall = recall
+
+    @classmethod
+    def around(cls, index: HierIndex, *, recall: float = 0.95) -> Self:
+        """These calls for an index that is there already; what they change stays in memory.
+
+        Raises:
+            InputError: its ids are strings.
+        """
+        if index.ids.dtype == object:
+            raise InputError(f"ids should be integers, as FAISS has them; found strings in {index}")
+        made = cls(index.dim, index.metric, recall=recall)
+        made._growing.hold(index.pinned())
+        made._next = int(index.ids.max(initial=-1)) + 1
+        return made
 
     def __len__(self) -> int:
         """As `ntotal`."""
@@ -225,7 +198,7 @@ class IndexHier:
                 filter=None if how.sel is None else self._selected(how.sel),
             )
             there = hits.leaves >= 0
-            ids[there], values[there] = hits.ids[there], self._reported(hits.distances[there])
+            ids[there], values[there] = hits.ids[there], reported(hits.distances[there], self._metric)
         return values, ids
 
     def range_search(
@@ -243,8 +216,8 @@ class IndexHier:
         if not self.ntotal or (self._metric is Metric.L2 and radius < 0):
             return np.zeros(len(q) + 1, np.uint64), empty, np.zeros(0, np.int64)
         sel = None if params is None or params.sel is None else self._selected(params.sel)
-        near = self.index.search(q, radius=self._own(float(radius)), filter=sel)
-        values = self._reported(near.distances)
+        near = self.index.search(q, radius=own_radius(float(radius), self._metric), filter=sel)
+        values = reported(near.distances, self._metric)
         inside = values < radius if self._metric is Metric.L2 else values > radius  # FAISS leaves the rim out
         lims = np.concatenate([[0], np.cumsum(inside)])[near.lims]
         return lims.astype(np.uint64), values[inside], near.ids[inside].astype(np.int64)
@@ -293,55 +266,7 @@ class IndexHier:
     def _selected(self, ids: ArrayLike | IDSelector) -> NDArray[np.bool_]:
         """Which of the ids there are, in their order."""
         there: Int64 = np.empty(0, np.int64) if self._growing.index is None else self.index.ids.astype(np.int64)
-        if hasattr(ids, "is_member"):
-            return np.fromiter((ids.is_member(each) for each in there.tolist()), np.bool_, len(there))
-        return np.isin(there, np.asarray(ids))
-
-    def _reported(self, distances: Float32) -> Float32:
-        """What FAISS reports for our distances."""
-        if self._metric is Metric.L2:
-            return distances * distances
-        return 1 - distances if self._metric is Metric.COSINE else -distances
-
-    def _own(self, radius: float) -> float:
-        """Our distance for FAISS's radius, not below it by rounding."""
-        if self._metric is Metric.L2:
-            return float(np.nextafter(np.float32(np.sqrt(radius)), np.float32(np.inf)))
-        return max(0.0, 1 - radius) if self._metric is Metric.COSINE else -radius
-
-
-def write_index(index: IndexHier, path: str | PathLike[str]) -> None:
-    """Save an index as it is now, in the place of one that is there; as in FAISS, later changes are not saved with it.
-
-    It is a folder, in the format of `HierIndex.save`, and the older ones stay in it as versions.
-
-    Raises:
-        InputError: nothing was put into it yet. StorageError: it cannot be written.
-    """
-    index.index.pinned().save(path, overwrite=True)
-
-
-def read_index(path: str | PathLike[str], *, recall: float = 0.95) -> IndexHier:
-    """The index that `write_index` or `HierIndex.save` wrote; what is changed stays in memory.
-
-    Raises:
-        NotAnIndexError: there is none. InputError: its ids are strings. StorageError: it cannot be read.
-    """
-    found = HierIndex.open(path).pinned()
-    if found.ids.dtype == object:
-        raise InputError(f"the index at {path} should have integer ids; found strings; use HierIndex.open")
-    index = IndexHier(found.dim, found.metric, recall=recall)
-    index._growing.hold(found)
-    index._next = int(found.ids.max(initial=-1)) + 1
-    return index
-
-
-def _parsed(metric: int | str | Metric) -> Metric:
-    if isinstance(metric, int):
-        if metric not in _BY_NUMBER:
-            raise InputError(f"metric should be 1 (METRIC_L2) or 0 (METRIC_INNER_PRODUCT) of FAISS's; found {metric}")
-        return _BY_NUMBER[metric]
-    return Metric.parse(metric)
+        return members(ids, there)
 
 
 def _target(given: NDArray[_T] | None, fresh: NDArray[_T], name: str) -> NDArray[_T]:
