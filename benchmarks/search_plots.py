@@ -11,13 +11,13 @@ from typing import Any
 from benchmarks.common import RESULTS, ROOT
 from benchmarks.searching.verdict import OURS, cost, title
 from hierindex.plots import Curve, recall_latency
-from hierindex.plots.common import FAINT, figure_of, png
+from hierindex.plots.common import FAINT, OWN, figure_of, png, tidy
 from hierindex.plots.curves import line
 
 __all__ = ["draw", "draw_growth", "main"]
 
 COLOURS = {
-    OURS: "#c2185b",
+    OURS: OWN,
     "faiss flat": "#9aa7b1",
     "faiss IVF-Flat": "#64b5f6",
     "faiss IVF-PQfs, RFlat": "#1e88e5",
@@ -56,9 +56,10 @@ def draw_growth(one: dict[str, Any]) -> bytes:
     axes = figure.subplots()
     for system in one["exponents"]:
         rows = [row for row in one["rows"] if row["system"] == system and row["mode"] == "batch"]
-        line(axes, system, [row["n"] for row in rows], [cost(row) for row in rows], COLOURS[system])
+        line(axes, system, [row["n"] for row in rows], [cost(row) for row in rows], COLOURS)
     axes.set(xscale="log", yscale="log", xlabel="rows", ylabel=f"microseconds a query, recall {one['target']:g}")
     axes.grid(color=FAINT, alpha=0.3, which="both")
+    tidy(axes)
     axes.legend(frameon=False, fontsize=8)
     return png(figure, dpi=80)
 

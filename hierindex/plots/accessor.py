@@ -54,4 +54,5 @@ class Plot:
             k: neighbours.
             limit: at most so many queries.
         """
-        return recall_latency(curves_of(self._index.compare_with_flat(queries, k=k, limit=limit)), k=k)
+        measured = self._index.compare_with_flat(queries, k=k, limit=limit)
+        return recall_latency(curves_of(measured), k=k, title="Recall and what it costs, beside flat FAISS")

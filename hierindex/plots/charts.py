@@ -8,7 +8,7 @@ import numpy as np
 from scipy.cluster import hierarchy
 
 from hierindex.errors import InputError
-from hierindex.plots.common import FAINT, INK, Pixels, check_images, figure_of, thumbnail
+from hierindex.plots.common import FAINT, INK, Pixels, check_images, figure_of, thumbnail, tidy
 from hierindex.plots.drawable import Drawable
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def dendrogram(index: Drawable, images: Pixels | None = None, *, branches: int =
             ha="center", va="top", fontsize=7, color=INK,
         )  # fmt: skip
     axes.set_ylabel("merge height")
-    for side in ("top", "right", "bottom"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
+    axes.spines["bottom"].set_visible(False)
     axes.set_title(f"The {branches} highest branches of {tree.n:,} points", color=INK, pad=12)
     return figure
 
@@ -69,6 +69,7 @@ def leaves(index: Drawable) -> Figure:
     axes.axhline(sizes.mean(), color=INK, linewidth=1, linestyle="--", label=f"mean {sizes.mean():.0f}")
     axes.set(xlabel="leaf, by size", ylabel="points", title=f"{len(sizes)} leaves")
     axes.legend(frameon=False)
+    tidy(axes)
     return figure
 
 
@@ -94,6 +95,7 @@ def training(index: Drawable) -> Figure:
             values = [getattr(epoch, name) for epoch in epochs]
             axes.plot(range(1, len(values) + 1), [np.nan if v is None else v for v in values], label=label)
         axes.set(title=title, xlabel="epoch", xlim=(1, max(2, len(epochs))))
+        tidy(axes)
         if len(lines) > 1:
             if any(epoch.tree_norm for epoch in epochs):  # none before the joint part, and a log axis needs some
                 axes.set_yscale("log")

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FAINT", "INK", "Pixels", "check_images", "figure_of", "png", "thumbnail"]
+__all__ = ["FAINT", "INK", "OWN", "Pixels", "check_images", "figure_of", "png", "thumbnail", "tidy"]
 
 Pixels = NDArray[np.uint8]
-INK, FAINT = "#22303c", "#9aa7b1"
+INK, FAINT, OWN = "#22303c", "#9aa7b1", "#c2185b"
 
 
 def figure_of(width: float, height: float) -> Figure:
@@ -28,6 +28,13 @@ def figure_of(width: float, height: float) -> Figure:
     """
     figure: Figure = need("matplotlib.figure", "plots").Figure(figsize=(width, height), layout="constrained")
     return figure
+
+
+def tidy(axes: Axes) -> None:
+    """Leave out of a chart what shows nothing: the frame above and to the right."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.tick_params(color=FAINT, labelcolor=INK)
 
 
 def png(figure: Figure, *, dpi: int = 120) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hierindex.errors import InputError
-from hierindex.plots.common import FAINT, INK, figure_of
+from hierindex.plots.common import FAINT, INK, OWN, figure_of, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,10 @@ __all__ = ["OURS", "Curve", "curves_of", "line", "recall_latency"]
 
 OURS = "hierindex"
 """The system whose line is drawn over the others."""
+
+
+FLAT = "flat FAISS"
+_COLOURS = {OURS: OWN, FLAT: FAINT}
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ def curves_of(measured: Sequence[Measured]) -> list[Curve]:
     return [
         Curve(OURS, False, tuple((point.recall, point.batch_us) for point in measured)),
         Curve(OURS, True, tuple((point.recall, point.single_us) for point in measured)),
-        Curve("flat FAISS", False, ((1.0, flat.flat_batch_us),)),
-        Curve("flat FAISS", True, ((1.0, flat.flat_single_us),)),
+        Curve(FLAT, False, ((1.0, flat.flat_batch_us),)),
+        Curve(FLAT, True, ((1.0, flat.flat_single_us),)),
     ]
 
 
@@ -70,7 +74,7 @@ def recall_latency(
         title: over both panels.
         batch: what a batch was, for the axis, such as "batch, 2 threads".
         least: the recall at which the axes begin, or the least that was measured if that is more.
-        colours: of systems by name; the others take matplotlib's own.
+        colours: of systems by name; the others, and ours, have their own.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -86,22 +90,23 @@ def recall_latency(
     for curve in curves:
         recalls, micros = zip(*curve.points, strict=True) if curve.points else ((), ())
         values = micros if curve.single else tuple(1e6 / us for us in micros)
-        line(right if curve.single else left, curve.system, recalls, values, (colours or {}).get(curve.system))
+        line(right if curve.single else left, curve.system, recalls, values, _COLOURS | dict(colours or {}))
     lowest = min(recall for curve in curves for recall, _ in curve.points)
-    begin = max(least, lowest - 0.01) if lowest < 1 else least
+    begin = max(least, min(lowest - 0.01, 0.95))  # wide enough to see that nothing is lost, where nothing is
     left.set(ylabel=f"queries a second, {batch}")
     right.set(ylabel="median microseconds, one query, one thread")
     for axes in (left, right):
         axes.set(xlim=(begin, 1 + 0.02 * (1 - begin)), yscale="log", xlabel=f"recall@{k}")
         axes.grid(color=FAINT, alpha=0.3, which="both")
+        tidy(axes)
     right.legend(frameon=False, fontsize=8)
     if title:
         figure.suptitle(title, color=INK)
     return figure
 
 
-def line(axes: Axes, system: str, x: Sequence[float], y: Sequence[float], colour: str | None) -> None:
+def line(axes: Axes, system: str, x: Sequence[float], y: Sequence[float], colours: Mapping[str, str]) -> None:
     """One system's line; ours is the broad one, over the others."""
     mine = system == OURS
     width, above = (2.4, 3) if mine else (1.2, 2)
-    axes.plot(x, y, marker="o", markersize=4, linewidth=width, color=colour, label=system, zorder=above)
+    axes.plot(x, y, marker="o", markersize=4, linewidth=width, color=colours.get(system), label=system, zorder=above)
