@@ -159,15 +159,6 @@ def test_without_copies_answers_are_partial_until_the_leaves_are_read_again(inde
         assert same(whole, cluster.search(queries, recall=1.0))
 
 
-def test_patience_waits_for_the_leaves(index, tmp_path):
-    queries = cloud(60, 24, 7)
-    with ClusterIndex.open(tmp_path / "index", cluster=replace(TWO, replicas=1, patience=120)) as cluster:
-        os.kill(cluster.workers()[0]["pid"], signal.SIGKILL)
-        found = cluster.search(queries)
-        assert found.whole
-        assert same(index.search(queries), found)
-
-
 def test_a_build_on_workers_is_a_whole_index(tmp_path, quick):
     x = cloud(4_000, 16, 0)
     np.save(tmp_path / "x.npy", x)

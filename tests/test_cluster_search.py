@@ -176,6 +176,32 @@ def test_a_worker_that_dies_while_it_is_asked_is_asked_no_more(index):
     assert same(index.search(queries), found)
 
 
+def test_patience_waits_for_leaves_that_nobody_holds(index):
+    front, leaves = spread(index._store.path, 4)
+    living = leaves.transport
+
+    class Returning:
+        """Worker 1 is away for the first three looks."""
+
+        looks = 0
+
+        @property
+        def alive(self):
+            self.looks += 1
+            return np.array([True, self.looks > 3, True, True])
+
+        def ask(self, calls):
+            return living.ask(calls)
+
+    prepared, queries = asked_of(index)
+    returning = Returning()
+    found = search(front, type(leaves)(leaves.placement, returning, False, patience=600), prepared, 10).hits
+    assert returning.looks > 3
+    assert same(index.search(queries), found)
+    hasty = search(front, type(leaves)(leaves.placement, Returning(), False), prepared, 10).hits
+    assert hasty.partial.any()
+
+
 @pytest.mark.parametrize(("k", "recall", "message"), [(0, 0.9, "k should be"), (1, 0.0, "recall should be above 0")])
 def test_questions_that_make_no_sense_are_refused(index, k, recall, message):
     front, leaves = spread(index._store.path, 2)

@@ -122,7 +122,7 @@ def _built(
     nodes, _ = in_line(view.snapshot.nodes)
     settings = Settings(wish, chosen, int(nodes.centroid.shape[1]), view.model.to_file(), nodes)
     points = _placed(pieces, settings, cluster)
-    nodes, counts = _counted(points, settings, cluster)
+    nodes, counts = _counted(points, settings, cluster, len(pieces))
     clock.lap("assign and count")
     coder = None if view.snapshot.packed is None else view.snapshot.packed.coder
     large = n > config.index.flat_below
@@ -161,7 +161,7 @@ def _learned(
 
 def _sampled(pieces: list[Piece], chosen: Int64, settings: Settings, cluster: ClusterConfig) -> tuple[Float32, Ids]:
     wanted = [{"piece": _text(piece), "rows": rows.tolist()} for piece, rows in _those(pieces, chosen)]
-    found = _mapped(ray().data.from_items(wanted), Sampler(settings), cluster)
+    found = _mapped(ray().data.from_items(wanted), Sampler(settings), cluster, len(wanted))
     tables = [pa.table(table) for table in ray().get(found.to_arrow_refs())]
     table = pa.concat_tables(tables).sort_by(NUMBER)
     rows = np.frombuffer(b"".join(table["vector"].to_pylist()), "<f4").reshape(len(table), -1)
@@ -184,16 +184,16 @@ def _those(pieces: list[Piece], chosen: Int64) -> list[tuple[Piece, Int64]]:
 def _placed(pieces: list[Piece], settings: Settings, cluster: ClusterConfig) -> Any:  # noqa: ANN401 - ray.data.Dataset
     """All points with their leaves; images are encoded once and kept (Ray spills to disk), vectors read again."""
     items = ray().data.from_items([{"piece": _text(piece)} for piece in pieces], override_num_blocks=len(pieces))
-    points = _mapped(items, Reader(settings), cluster)
+    points = _mapped(items, Reader(settings), cluster, len(pieces))
     return points.materialize() if settings.reading.images else points
 
 
-def _counted(points: Any, settings: Settings, cluster: ClusterConfig) -> tuple[Nodes, Int64]:  # noqa: ANN401
+def _counted(points: Any, settings: Settings, cluster: ClusterConfig, n_pieces: int) -> tuple[Nodes, Int64]:  # noqa: ANN401
     """The tree with the means and counts of all rows, and ``(L,)`` the counts of its leaves."""
     nodes, d = settings.tree, settings.dim
     n_leaves, p = len(nodes.leaves), nodes.ball.shape[1]
     counts, sums, ball = np.zeros(n_leaves, np.int64), np.zeros((n_leaves, d)), np.zeros((n_leaves, p))
-    tallies = _mapped(points, Tally(settings), cluster, rows=None)
+    tallies = _mapped(points, Tally(settings), cluster, n_pieces, rows=None)
     for table in tallies.iter_batches(batch_size=None, batch_format="pyarrow"):
         leaf = table["leaf"].to_numpy()
         counts[leaf] += table["count"].to_numpy()
@@ -282,15 +282,19 @@ def _mapped(
     data: Any,  # noqa: ANN401 - ray.data.Dataset
     step: Reader | Sampler | Tally,
     cluster: ClusterConfig,
+    pieces: int,
     rows: int | None = 1,
 ) -> Any:  # noqa: ANN401 - ray.data.Dataset
-    """A step on every ``rows`` rows (None: on each block), by as many tasks at once as the cluster has workers."""
+    """A step on every ``rows`` rows (None: on each block), by as many tasks at once as the cluster has workers.
+
+    There are ``pieces`` to work on, so that no more tasks than that are started.
+    """
     return data.map_batches(
         step,
         batch_size=rows,
         batch_format="pyarrow",
         num_cpus=cluster.cpus,
-        compute=ray().data.TaskPoolStrategy(size=cluster.workers),
+        compute=ray().data.TaskPoolStrategy(size=min(cluster.workers, pieces)),
     )
 
 
