@@ -34,8 +34,10 @@ def browser():
     with pytest.importorskip("playwright.sync_api").sync_playwright() as playwright:
         options = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         chromium = playwright.chromium.launch(executable_path=path, args=options)
-        yield chromium
-        chromium.close()
+        try:
+            yield chromium
+        finally:
+            chromium.close()
 
 
 @contextmanager
@@ -47,10 +49,12 @@ def serving(app):
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
 
 
 def served(index, settings=None):
@@ -118,10 +122,12 @@ class Guest:
 def visiting(chromium, address, **options):
     """A guest on a page of its own, checked when it leaves."""
     context = chromium.new_context(**{"viewport": SIZE, "reduced_motion": "reduce"} | options)
-    guest = Guest(context.new_page(), address)
-    yield guest
-    guest.check()
-    context.close()
+    try:
+        guest = Guest(context.new_page(), address)
+        yield guest
+        guest.check()
+    finally:
+        context.close()
 
 
 def png_folder(folder: Path, images):
