@@ -1,6 +1,7 @@
 # make demo    set up, then watch images become a tree and an index (IMAGES=folder for your own; OUT=where pictures go)
 # make test    set up, then every check and every test
 # make package  wheel and sdist in dist/
+# make docs    the documentation as a site, in build/site
 # make bench   the measurements behind the README's numbers (needs ../shared/data), and its tables from them
 # make pictures  the README's pictures, drawn by the demo and by the explorer in a browser
 
@@ -11,7 +12,7 @@ WORK   ?= bench-work
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check bench readme pictures package clean
+.PHONY: demo test check docs bench readme pictures package clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hierindex needs Python 3.11 or newer; set PYTHON=")'
@@ -58,6 +59,10 @@ pictures: demo
 # wheel and sdist in dist/; tests/test_package.py builds them too and uses the wheel in a clean environment
 package: $(READY)
 	$(RUN) -m hatchling build -d dist
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo "build/site/index.html   (to search in it: $(RUN) -m http.server -d build/site)"
 
 readme: $(READY)
 	$(RUN) -m benchmarks.readme
