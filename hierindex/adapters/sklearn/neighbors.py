@@ -164,8 +164,6 @@ class HierNeighborsTransformer(NamedOutputs, TransformerMixin, BaseEstimator):  
     def _found(self, x: Float32, k: int) -> tuple[Float64, Int64]:
         threads = None if self.n_jobs is None else effective_n_jobs(self.n_jobs)
         hits = self.index_.search(x, k, recall=self.recall, num_threads=threads)
-        if (hits.leaves < 0).any():  # the leaves that were enough for the recall hold fewer than k
-            hits = self.index_.search(x, k, recall=1.0, num_threads=threads)
         return hits.distances.astype(np.float64), hits.ids.astype(np.int64)
 
 
