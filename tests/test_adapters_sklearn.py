@@ -165,7 +165,7 @@ def test_recall_and_threads_are_heard(numerals):
     exact = HierNeighborsTransformer(n_neighbors=3, recall=1.0, n_jobs=-1, config=config).fit(numerals[0])
     some, all_of_them = model.kneighbors()[1], exact.kneighbors()[1]
     assert 0.3 < (some == all_of_them).mean() < 1
-    every = model.kneighbors(numerals[0], 500, return_distance=False)  # whatever the recall, there are as many as asked for
+    every = model.kneighbors(numerals[0], 500, return_distance=False)  # at any recall there are k
     assert (np.sort(every, axis=1) == np.arange(500)).all()
 
 
