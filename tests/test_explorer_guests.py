@@ -88,3 +88,18 @@ def test_a_change_on_the_server_is_seen(chromium, vectors, quick):
         index.add(vectors[200:])
         guest.app("app.select(app.forest.root)")
         guest.until("document.getElementById('facts').textContent.startsWith('300 points')")
+
+
+def test_a_tree_that_upkeep_drew_anew_is_seen(chromium, vectors, quick):
+    index = HierIndex.from_vectors(vectors, config=quick)
+    index.delete(index.ids[: len(index) * 3 // 4])
+    with served(index) as address, visiting(chromium, address) as guest:
+        guest.ready()
+        before, points = index.atlas.made, len(index)
+        index.maintain()
+        assert (len(index), index.version) == (points, None)
+        assert index.atlas.made > before
+        guest.app("app.select(app.forest.root)")
+        guest.until("app.forest.made === a", index.atlas.made)
+        guest.until("app.forest.root === a", index.atlas.spot().node)
+        guest.wrong = [each for each in guest.wrong if "422" not in each]  # it had asked for a node that is gone

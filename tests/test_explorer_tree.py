@@ -230,3 +230,17 @@ def test_a_huge_leaf_is_not_decoded_to_be_looked_at(vectors, quick, monkeypatch)
     assert huge
     for spot in huge:
         assert [p.id for p in index.atlas.members(spot.node, limit=500)] == index.members(spot.node).tolist()
+
+
+def test_after_upkeep_the_map_is_of_the_tree_that_is_there(vectors, quick):
+    index = HierIndex.from_vectors(vectors, config=quick)
+    index.delete(index.ids[: len(index) * 3 // 4])
+    index.maintain()
+    atlas, retired = index.atlas, np.flatnonzero(index._view.snapshot.nodes.retired)
+    assert len(retired)
+    with pytest.raises(InputError, match=f"node should be in the tree; found {retired[0]}"):
+        atlas.spot(int(retired[0]))
+    spots = everything(atlas)
+    assert not {spot.node for spot in spots} & set(retired.tolist())
+    assert sum(spot.count for spot in spots if not spot.children) == len(index)
+    assert [p.id for p in atlas.members(spots[0].node, limit=500)] == index.ids[index.tree.order].tolist()

@@ -91,6 +91,11 @@ class Atlas:
         """How many leaves the index has."""
         return len(self._nodes.leaves)
 
+    @property
+    def made(self) -> int:
+        """How many nodes the tree ever had: with `leaves` it tells whether it is still the same tree."""
+        return len(self._nodes)
+
     def spot(self, node: int | None = None, *, examples: int = 1) -> Spot:
         """One node; None is the root.
 

@@ -51,6 +51,7 @@ class Nodes(BaseModel):
     version: int | None = Field(description="The version on disk that the index stands at; null if it was never saved.")
     points: int
     leaves: int
+    made: int = Field(description="Nodes that the tree ever had; when it or leaves changes, the tree is another one.")
     nodes: list[Node]
 
 
@@ -90,7 +91,7 @@ class Looking:
     def nodes(self, spots: list[Spot]) -> Nodes:
         """Nodes as they are answered."""
         at = self.atlas
-        return Nodes(version=self.version, points=len(at), leaves=at.leaves, nodes=self.each(spots))
+        return Nodes(version=self.version, points=len(at), leaves=at.leaves, made=at.made, nodes=self.each(spots))
 
     def route(self, spots: list[Spot], places: list[Place]) -> Route:
         """A route as it is answered."""

@@ -3,12 +3,13 @@
  * that an index of a million points costs no more than what is shown of it.
  */
 
-import { get } from "./api.js";
+import { Problem, get } from "./api.js";
 
 const FIRST = { depth: 10, limit: 255 };
 const MORE = { depth: 4, limit: 63 };
 const PAGE = 200;
 const AT_ONCE = 4;
+const STATE = ["version", "points", "leaves", "made"]; // where one of these is another, the tree is another one
 
 export class Forest {
   #nodes = new Map();
@@ -27,9 +28,7 @@ export class Forest {
     this.replaced = replaced;
     this.label = null;
     this.root = null;
-    this.version = undefined;
-    this.points = 0;
-    this.leaves = 0;
+    for (const name of STATE) this[name] = 0;
   }
 
   get(id) {
@@ -49,7 +48,8 @@ export class Forest {
     this.#members.clear();
     this.#asked.clear();
     this.#queue.length = 0;
-    Object.assign(this, { version: top.version, points: top.points, leaves: top.leaves, root: top.nodes[0].id });
+    for (const name of STATE) this[name] = top[name];
+    this.root = top.nodes[0].id;
     this.#add(top.nodes);
     this.changed();
   }
@@ -59,7 +59,7 @@ export class Forest {
     const here = node.children.map((id) => this.#nodes.get(id));
     if (here.every(Boolean)) return here.filter((child) => child.count > 0);
     this.#ask(`node:${node.id}`, async () => {
-      this.#take(await get("/v1/tree", { node: node.id, ...MORE, label: this.label }));
+      this.#take(await this.#look("/v1/tree", { node: node.id, ...MORE }));
     });
     return null;
   }
@@ -78,24 +78,24 @@ export class Forest {
 
   /** Some of the points below any node. */
   members(id, offset, limit) {
-    return get(`/v1/tree/${id}/members`, { offset, limit, label: this.label });
+    return this.#look(`/v1/tree/${id}/members`, { offset, limit });
   }
 
   /** One node with more of its typical points. */
   async closer(id, examples) {
-    return this.#take(await get(`/v1/tree/${id}`, { examples, label: this.label }))[0];
+    return this.#take(await this.#look(`/v1/tree/${id}`, { examples }))[0];
   }
 
   /** Load some nodes with all above them; the places of some points. */
   async route(nodes, ids) {
-    const answer = await get("/v1/tree/route", { node: nodes, id: ids, label: this.label });
+    const answer = await this.#look("/v1/tree/route", { node: nodes, id: ids });
     this.#take(answer);
     return answer.places;
   }
 
   /** The nodes of the cut into so many, left to right. */
   async cut(clusters) {
-    return this.#take(await get("/v1/tree/cut", { n_clusters: clusters, examples: 1, label: this.label }));
+    return this.#take(await this.#look("/v1/tree/cut", { n_clusters: clusters }));
   }
 
   /** A node and those above it, as far as they are known; the root comes first. */
@@ -105,8 +105,19 @@ export class Forest {
     return line;
   }
 
+  /** What a route of the tree answers. What is refused may be of a tree that is there no more, so that is looked at. */
+  async #look(path, params) {
+    try {
+      return await get(path, { ...params, label: this.label });
+    } catch (error) {
+      const refused = error instanceof Problem && [404, 422].includes(error.status);
+      if (refused) this.#take(await get("/v1/tree", { limit: 1, label: this.label }));
+      throw error;
+    }
+  }
+
   #take(answer) {
-    if (answer.version !== this.version || answer.points !== this.points) {
+    if (STATE.some((name) => answer[name] !== this[name])) {
       this.plant().then(this.replaced, this.failed);
       return answer.nodes;
     }
