@@ -95,6 +95,18 @@ def test_rows_that_are_not_packed_yet_are_found(tmp_path, quick):
     assert same(reopened.search(queries[0]), search(front, leaves, queries[:1], 10).hits)
 
 
+def test_rows_that_upkeep_has_moved_are_found(tmp_path, quick):
+    index = saved(tmp_path / "index", cloud(2_000, 24, 0), quick)
+    index.add(cloud(3, 24, 5).repeat(250, axis=0) + cloud(750, 24, 6) / 50)
+    index.delete(np.arange(0, 1_500, 2))
+    index.maintain(steps=20)
+    front, leaves = spread(tmp_path / "index", 4)
+    assert len(front.moves)
+    reopened, queries = HierIndex.open(tmp_path / "index"), cloud(60, 24, 9)
+    for k, recall in ASKED:
+        assert same(reopened.search(queries, k, recall=recall), search(front, leaves, queries, k, recall).hits)
+
+
 def test_string_ids_and_rows_without_codes(tmp_path, quick):
     x = cloud(1_500, 6, 2)
     names = [f"row {i}" for i in range(len(x))]

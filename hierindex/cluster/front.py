@@ -13,6 +13,7 @@ from hierindex.errors import CorruptIndexError, InputError
 from hierindex.index.codes import Coder
 from hierindex.index.config import IndexConfig
 from hierindex.index.effort import leaves_for_one, only_needed
+from hierindex.index.moves import Moves
 from hierindex.index.nodes import Nodes
 from hierindex.index.points import OperatingPoints
 from hierindex.index.router import Router
@@ -31,6 +32,7 @@ class Front:
         tuned: operating points; None as long as the set is small.
         coder: what codes rows; None where lists are float32.
         packed_seq: rows below this number are in lists, with the workers; None where the set is small and all are.
+        moves: packed or late rows that lie in other leaves than they were stored in.
         late: the rows from there on; local searches compare them one by one, and so does the caller.
         n: how many points there are.
     """
@@ -41,12 +43,20 @@ class Front:
     tuned: OperatingPoints | None
     coder: Coder | None
     packed_seq: int | None
+    moves: Moves
     late: Held
     n: int
 
     @classmethod
-    def of(cls, nodes: Nodes, about: dict[str, Any], late: Held, n: int) -> Front:
+    def of(cls, nodes: Nodes, about: dict[str, Any], late: Held, n: int, last_seq: int) -> Front:
         """The front of a stored tree and what is stored about it.
+
+        Args:
+            nodes: the tree.
+            about: metric, settings, and the state of `Snapshot.state`.
+            late: late rows, or none of them yet.
+            n: how many points there are.
+            last_seq: the greatest seq of any of them.
 
         Raises:
             CorruptIndexError: the description is damaged.
@@ -69,6 +79,7 @@ class Front:
             None if tuned is None else OperatingPoints.from_json(tuned),
             None if coder is None else Coder.from_json(coder),
             packed_seq,
+            Moves.from_json(about["state"].get("moves"), most=last_seq + 1),
             late,
             n,
         )
@@ -84,6 +95,8 @@ class Front:
             (self.packed_seq is None) == (other.packed_seq is None)
             and np.array_equal(mine.parent, its.parent)
             and np.array_equal(mine.centroid, its.centroid)
+            and np.array_equal(self.moves.seq, other.moves.seq)
+            and np.array_equal(self.moves.leaf, other.moves.leaf)
             and (self.coder and self.coder.to_json()) == (other.coder and other.coder.to_json())
         )
 

@@ -23,9 +23,9 @@ from hierindex.storage.draft import MODEL, POINTS, TREE
 from hierindex.storage.load import load_points
 from hierindex.storage.log import Log, open_log
 from hierindex.storage.model_file import read_model
-from hierindex.storage.parts import Part
+from hierindex.storage.parts import Part, highest
 from hierindex.storage.points import OWN
-from hierindex.storage.tree_file import read_tree
+from hierindex.storage.tree_file import TreeFile, read_tree
 from hierindex.vectors import Int64
 
 __all__ = ["Loaded", "Source", "read_front", "read_shard"]
@@ -74,7 +74,7 @@ def read_front(source: Source) -> tuple[Front, Model]:
     place = source.place
     log = open_log(place / POINTS, source.version)
     tree, model = read_tree(place / TREE, log.tree), read_model(place / MODEL, log.model)
-    front = Front.of(tree.nodes, tree.about, _no_rows(log, tree.dim), log.rows)
+    front = _front(log, tree)
     late = [part for part in _by_seq(log) if front.packed_seq is not None and _last_seq(part) >= front.packed_seq]
     every = np.ones(len(front.nodes.leaves), np.bool_)
     pieces = [_read(log, part, front, every, late=True) for part in late]
@@ -92,7 +92,7 @@ def read_shard(source: Source, held: Int64, before: Loaded | None = None) -> Loa
     place = source.place
     log = open_log(place / POINTS, source.version)
     tree = read_tree(place / TREE, log.tree)
-    front = Front.of(tree.nodes, tree.about, _no_rows(log, tree.dim), log.rows)
+    front = _front(log, tree)
     wanted = np.zeros(len(front.nodes.leaves), np.bool_)
     wanted[held] = True
     kept = _kept(before, log, held, front)
@@ -114,6 +114,12 @@ def read_shard(source: Source, held: Int64, before: Loaded | None = None) -> Loa
     return Loaded(shard, front, starts)
 
 
+def _front(log: Log, tree: TreeFile) -> Front:
+    """The front of a version, without its late rows."""
+    last = max((highest(part, log.schema, "seq") for part in log.parts), default=-1)
+    return Front.of(tree.nodes, tree.about, _no_rows(log, tree.dim), log.rows, last)
+
+
 def _kept(before: Loaded | None, log: Log, held: Int64, front: Front) -> dict[str, slice]:
     """Parts whose rows can be taken from what was held before: the same leaves of the same tree, all rows packed."""
     if before is None or not before.front.lays_out_as(front) or not np.array_equal(before.shard.held, held):
@@ -131,24 +137,22 @@ def _taken(shard: Shard, run: slice) -> tuple[Held, NDArray[np.uint8] | None]:
 
 def _parts_for(log: Log, front: Front, wanted: NDArray[np.bool_]) -> list[Part]:
     """The parts that may hold rows of the wanted leaves, by rising seq; those with late rows only are the caller's."""
-    relevant = _homes(front.nodes, wanted)
-    top = front.packed_seq
-    return [
-        part
-        for part in _by_seq(log)
-        if (top is None or part.low.get("seq", 0) < top)
-        and relevant[part.low.get("leaf", 0) : part.high.get("leaf", len(relevant)) + 1].any()
-    ]
+    relevant, top = _homes(front.nodes, wanted), front.packed_seq
+    arriving = front.moves.seq[relevant[front.moves.leaf]]
+
+    def holds(part: Part) -> bool:
+        first, last = np.searchsorted(arriving, [part.low.get("seq", 0), _last_seq(part) + 1])
+        stored = relevant[part.low.get("leaf", 0) : part.high.get("leaf", len(relevant)) + 1]
+        return bool(stored.any() or last > first)
+
+    return [part for part in _by_seq(log) if (top is None or part.low.get("seq", 0) < top) and holds(part)]
 
 
 def _homes(nodes: Nodes, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """``(m,)``: nodes that a row of a wanted leaf may have been put into: the leaf, what split into it, what went."""
+    """``(m,)``: nodes that a row of a wanted leaf may have been put into: the leaf, and what split into it."""
     before = np.concatenate([[0], np.cumsum(wanted)])
     spans = nodes.spans
-    out = before[spans[:, 1]] > before[spans[:, 0]]
-    in_tree = np.zeros(len(nodes), np.bool_)
-    in_tree[nodes.preorder] = True
-    return np.asarray(out | ~in_tree)
+    return np.asarray(before[spans[:, 1]] > before[spans[:, 0]])
 
 
 def _read(log: Log, part: Part, front: Front, wanted: NDArray[np.bool_], late: bool) -> Held:
@@ -159,9 +163,9 @@ def _read(log: Log, part: Part, front: Front, wanted: NDArray[np.bool_], late: b
     rows = np.arange(len(points), dtype=np.int64)
     if front.packed_seq is not None:
         rows = np.flatnonzero((points.seq >= front.packed_seq) == late)
-    relevant = _homes(nodes, wanted)
-    rows = rows[relevant[points.leaf[rows]]]
-    leaf = nodes.leaf_position[settle(points.rows[rows], points.leaf[rows], nodes)]
+    home = front.moves.homes(points.seq, points.leaf)
+    rows = rows[_homes(nodes, wanted)[home[rows]]]
+    leaf = nodes.leaf_position[settle(points.rows[rows], home[rows], nodes)]
     rows, leaf = rows[wanted[leaf]], leaf[wanted[leaf]]
     return Held(points.rows[rows], points.seq[rows], points.ids[rows], leaf)
 
@@ -184,4 +188,4 @@ def _by_seq(log: Log) -> list[Part]:
 
 
 def _last_seq(part: Part) -> int:
-    return part.high.get("seq", np.iinfo(np.int64).max)
+    return part.high.get("seq", np.iinfo(np.int64).max - 1)
