@@ -73,6 +73,8 @@ def test_diverse_answers_are_the_library_s(saved, queries, capsys):
     wanted = index.diverse(q, k=6, per_branch=1, n_clusters=4, filter=pc.field("price") < 5)
     found = answer(capsys, "diverse", saved, queries, "-k", 6, "--per-branch", 1, "--clusters", 4, "--where", "price<5")
     assert [[hit["id"] for hit in hits] for hits in found] == [[hit.id for hit in hits] for hits in wanted]
+    without = answer(capsys, "diverse", saved, queries, "-k", 3, "--exclude", wanted.ids[0, 0], "--limit", 1)
+    assert [hit["id"] for hit in without[0]] == index.diverse(q[0], k=3, exclude=wanted.ids[0, 0]).ids[0].tolist()
     merged = answer(capsys, "diverse", saved, queries, "-k", 6, "--per-branch", 1, "--clusters", 4, "--merged")
     (hits,) = index.diverse(q, k=6, per_branch=1, n_clusters=4, merged=True)
     assert [hit["id"] for hit in merged[0]] == [hit.id for hit in hits]

@@ -1,12 +1,13 @@
 """The recommender example, on made-up people of four tastes, and on MovieLens where it lies beside the checkout."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from examples.recommender import Factors, Recommender, Views, Wanted, read_movies, read_views
-from examples.recommender.__main__ import app
+from examples.recommender import __main__ as program
 from hierindex import BuildConfig
 from hierindex.errors import InputError, NotAnIndexError, StorageError, UnknownIdError
 from hierindex.learning.config import HeadConfig, LearnConfig
@@ -161,7 +162,7 @@ def test_what_cannot_be_is_said_and_changes_nothing(backend, data, tmp_path):
 
 def test_from_a_terminal(backend, capsys):
     def run(*words):
-        app([str(word) for word in words], standalone_mode=False)
+        program.app([str(word) for word in words], standalone_mode=False)
         return capsys.readouterr().out
 
     out = run("because", backend.folder, "number 8 (", 13, "-k", 3, "--per-branch", 1, "--min-views", 0)
@@ -172,6 +173,20 @@ def test_from_a_terminal(backend, capsys):
     run("watch", backend.folder, 2, "later film")
     assert Recommender.open(backend.folder).views.by(2)[-1] == 500
     assert "Film number" in run("user", backend.folder, 2, "--min-views", 0)
+
+
+def test_what_its_readme_shows_runs(data, tmp_path, monkeypatch, capsys):
+    text = (Path(program.__file__).parent / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "ml-latest-small").symlink_to(data)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hierindex.api.hierindex.BuildConfig", lambda: QUICK)
+    exec(code.replace("[1, 260, 527]", "[1, 26, 52]"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert all("Film number" in line for line in lines)
+    for file in re.findall(r"^\| `(\w+\.py)`", text, re.MULTILINE):
+        assert (Path(program.__file__).parent / file).exists()
 
 
 @pytest.mark.skipif(not MOVIELENS.exists(), reason="MovieLens does not lie in ../shared/data/ml-latest-small")

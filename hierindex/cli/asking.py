@@ -69,6 +69,9 @@ def diverse(
         int | None, typer.Option(help="Cut the tree into so many branches; default: its leaves.")
     ] = None,
     merged: Annotated[bool, typer.Option("--merged", help="All queries ask together, for one answer.")] = False,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="An id not to be found; may be given several times.")
+    ] = None,
     recall: Recall = 0.95,
     where: Where = None,
     limit: Limit = None,
@@ -88,6 +91,7 @@ def diverse(
         merged=merged,
         recall=recall,
         filter=expression(where, _columns(asked)),
+        exclude=inputs.ids_like(asked.ids, exclude) if exclude else None,
     )
     _show(asked, list(hits), query, as_json)
 
