@@ -2,11 +2,12 @@
 
     python -m benchmarks.serving --data bigann10k sift1m --cache bench-work/search --seconds 10 --rounds 3
 
-It needs ``wrk`` (apt-get install wrk), a load generator in C that takes little of the processor from the server, and
-about (4 + 8 * connections given) * seconds * rounds for each data set, beside building the index the first time. All
-are measured by turns in each round, and medians over rounds are kept: one caller in a process and as many as cores;
-the server at so many connections, each waiting for its answer before it asks again; batches of 100 queries both ways;
-and ``/healthz``, which searches nothing: what the HTTP stack itself takes.
+It needs ``wrk`` (apt-get install wrk), a load generator in C that takes little of the processor from the server; and
+for each data set (5 + 2 * numbers of connections) * seconds * rounds, beside building the index the first time. All are
+measured by turns in each round, and medians over rounds are kept: one caller in a process, and as many as cores; the
+server at so many connections, each waiting for its answer before it asks again, as it is and with its gathering of
+waiting queries switched off ("alone"); batches of 100 queries both ways; and ``/healthz``, which searches nothing: what
+the HTTP stack itself takes.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ from hierindex.vectors import Float32
 
 K, RECALL, BATCH = 10, 0.95, 100
 Load = dict[str, float]
+_SERVE = """
+import sys
+from hierindex import HierIndex
+from hierindex.server import ServerConfig
+from hierindex.server.run import Listen, serve
+serve(HierIndex.open(sys.argv[1]), ServerConfig(together=sys.argv[2] == "True"), Listen(port=0))
+"""
 _LUA = Path(__file__).with_name("serving.lua")
 
 
@@ -67,10 +75,10 @@ def _measured(data: DataSet, args: argparse.Namespace) -> dict[str, Any]:
     index = HierIndex.open(place)
     hits = index.search(data.queries, K, recall=RECALL)
     reached = np.mean([len(set(a) & set(b)) / K for a, b in zip(hits.ids, data.truth[:, :K], strict=True)])
-    with _server(place) as url, tempfile.TemporaryDirectory() as folder:
+    with _server(place) as url, _server(place, alone=True) as other, tempfile.TemporaryDirectory() as folder:
         bodies = _Bodies(Path(folder), data.queries)
         _same(url, index, data.queries)
-        ways = _ways(index, data.queries, url, bodies, args)
+        ways = _ways(index, data.queries, (url, other), bodies, args)
         rounds: dict[str, list[Load]] = {way: [] for way in ways}
         for _ in range(args.rounds):
             for way, run in ways.items():
@@ -87,10 +95,10 @@ def _measured(data: DataSet, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _ways(
-    index: HierIndex, queries: Float32, url: str, bodies: _Bodies, args: argparse.Namespace
+    index: HierIndex, queries: Float32, urls: tuple[str, str], bodies: _Bodies, args: argparse.Namespace
 ) -> dict[str, Callable[[], Load]]:
     """Everything that is measured, by name; each runs for some seconds."""
-    seconds, cores = args.seconds, os.cpu_count() or 1
+    (url, other), seconds, cores = urls, args.seconds, os.cpu_count() or 1
 
     def one(rows: Float32) -> None:
         index.search(rows, K, recall=RECALL, num_threads=1)
@@ -103,6 +111,7 @@ def _ways(
     }
     for n in args.connections:
         ways[f"server, {n}"] = partial(_wrk, url, "/v1/search", bodies.single, n, seconds)
+        ways[f"server, alone, {n}"] = partial(_wrk, other, "/v1/search", bodies.single, n, seconds)
     ways[f"server, batches, {cores}"] = lambda: _wrk(url, "/v1/search", bodies.batch, cores, seconds)
     ways["server, nothing searched, 8"] = lambda: _wrk(url, "/healthz", None, 8, seconds)
     return ways
@@ -120,9 +129,9 @@ class _Bodies:
 
 
 @contextmanager
-def _server(place: Path) -> Iterator[str]:
-    """`hierindex serve` in a process of its own, ready; its address."""
-    words = [sys.executable, "-m", "hierindex", "serve", str(place), "--port", "0"]
+def _server(place: Path, *, alone: bool = False) -> Iterator[str]:
+    """A server in a process of its own, as `hierindex serve` runs it, and ready; its address."""
+    words = [sys.executable, "-c", _SERVE, str(place), str(not alone)]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(words, stderr=log)
         try:

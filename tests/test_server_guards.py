@@ -252,20 +252,23 @@ def slow(monkeypatch, index):
         go.set()
 
 
-def test_a_search_that_takes_too_long_is_503_and_the_loop_goes_on(index, monkeypatch):
+@pytest.mark.parametrize("body", [{"id": 1}, {"ids": [1]}])
+def test_a_search_that_takes_too_long_is_503_and_the_loop_goes_on(body, index, monkeypatch):
     config = ServerConfig(threads=1, limits=Limits(seconds=0.2))
     with asking(index, config) as client, slow(monkeypatch, index):
-        answer = client.post("/v1/search", json={"id": 1})
+        answer = client.post("/v1/search", json=body)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert "at most 0.2 seconds" in answer.json()["detail"]
         assert client.get("/healthz").status_code == 200  # while the thread still works
 
 
-def test_a_full_queue_is_503_at_once(index, monkeypatch):
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_full_queue_is_503_at_once(alone, index, monkeypatch):
     config = ServerConfig(threads=1, limits=Limits(seconds=20, waiting=1))
     with asking(index, config) as client, slow(monkeypatch, index) as (begun, go):
         answers = []
-        ask = lambda: answers.append(client.post("/v1/search", json={"id": 1}).status_code)  # noqa: E731
+        body = {"id": 1, "filter": {"column": "rev", "op": "is_null"}} if alone else {"id": 1}
+        ask = lambda: answers.append(client.post("/v1/search", json=body).status_code)  # noqa: E731
         callers = [threading.Thread(target=ask) for _ in range(2)]
         for caller in callers:
             caller.start()
@@ -274,9 +277,10 @@ def test_a_full_queue_is_503_at_once(index, monkeypatch):
             if 'hierindex_work{lane="search"} 2.0' in client.app.state.service.metrics.text().decode():
                 break
             time.sleep(0.01)
-        refused = client.post("/v1/search", json={"id": 1})
+        refused = client.post("/v1/search", json=body)
         assert refused.status_code == 503
-        assert "2 requests like this at hand" in refused.json()["detail"]
+        says = "2 requests like this at hand" if alone else "1 queries waiting already"
+        assert says in refused.json()["detail"]
         go.set()
         for caller in callers:
             caller.join()

@@ -36,6 +36,8 @@ def _table(each: dict[str, Any]) -> str:
 
 def _named(way: str) -> str:
     what, _, rest = way.partition(", ")
+    if rest.startswith("alone, "):
+        return f"server, each query alone, {rest.removeprefix('alone, ')} connections"
     if what == "server" and rest.isdigit():
         return f"server, {rest} connection{'s' if rest != '1' else ''}"
     if rest.startswith("batches, ") and what == "server":

@@ -24,7 +24,8 @@ from hierindex.server.config import Limits
 from hierindex.server.pictures import decoded
 from hierindex.server.problems import answers
 from hierindex.server.records import table_of
-from hierindex.server.service import Service, as_json, service_of
+from hierindex.server.replies import as_json
+from hierindex.server.service import Service, service_of
 
 __all__ = ["router"]
 

@@ -57,6 +57,7 @@ class ServerConfig:
             this machine (DNS rebinding) from reading a server without keys.
         limits: see `Limits`.
         threads: searches at the same time; None takes one for each core.
+        together: single queries that wait for a thread are searched in one batch, see `hierindex.server.together`.
         refresh_seconds: look for what other processes committed so often; None only when asked (``/v1/refresh``).
     """
 
@@ -68,6 +69,7 @@ class ServerConfig:
     hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     threads: int | None = None
+    together: bool = True
     refresh_seconds: float | None = None
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,10 +15,12 @@ from hierindex.server.bodies import ImageSearch
 from hierindex.server.config import Limits
 from hierindex.server.filters import Filter, expression
 from hierindex.server.records import columns_for
-from hierindex.server.service import Service
 from hierindex.vectors import Float32, Ids, Int64
 
-__all__ = ["search"]
+if TYPE_CHECKING:
+    from hierindex.server.service import Service
+
+__all__ = ["check", "nearest", "search", "with_payload"]
 
 _AT_ONCE = 16  # queries by radius
 Row = tuple[int | str, float, int]
@@ -37,34 +39,38 @@ def search(service: Service, now: HierIndex, asked: ImageSearch, queries: Float3
     Raises:
         InputError: more is asked than the limits allow, or what `HierIndex.search` refuses.
     """
-    _check(asked, len(queries), service.settings.limits)
-    schema = schema_of(now)
-    names = columns_for(asked.payload, schema)
-    rows = _nearest(now, asked, queries, own, schema, service.settings.limits.hits)
+    check(asked, len(queries), service.settings.limits)
+    names = columns_for(asked.payload, schema_of(now))
+    rows = nearest(now, asked, queries, own, service.settings.limits.hits)
     service.metrics.queries.inc(len(queries))
-    answer: dict[str, Any] = {"results": _with_payload(now, rows, names)}
+    answer: dict[str, Any] = {"results": with_payload(now, rows, names)}
     if asked.explain:
         answer["explanation"] = now.explain(queries, asked.k or 10, recall=asked.recall)
     return answer
 
 
-def _check(asked: ImageSearch, n: int, limits: Limits) -> None:
+def check(asked: ImageSearch, n: int, limits: Limits) -> None:
+    """Whether n queries like this are within the limits.
+
+    Raises:
+        InputError: they are not.
+    """
     k = asked.k or (10 if asked.radius is None else 1)
     if k > limits.k:
         raise InputError(f"k should be at most {limits.k:,} on this server; found {k:,}")
-    if n > limits.batch:
-        raise InputError(f"queries should be at most {limits.batch:,} at once on this server; found {n:,}")
     if n * k > limits.hits:
         raise InputError(f"queries times k should be at most {limits.hits:,} on this server; found {n:,} x {k:,}")
     if asked.explain and (n > 1 or asked.filter is not None or asked.radius is not None or asked.nprobe is not None):
         raise InputError("explain should come with one query, and without filter, radius or nprobe")
 
 
-def _nearest(
-    now: HierIndex, asked: ImageSearch, queries: Float32, own: Ids | None, schema: pa.Schema | None, most: int
-) -> list[list[Row]]:
-    """Id, distance and leaf of what each query found, nearest first."""
-    passed = None if asked.filter is None else _expression(asked.filter, schema)
+def nearest(now: HierIndex, asked: ImageSearch, queries: Float32, own: Ids | None, most: int) -> list[list[Row]]:
+    """Id, distance and leaf of what each query found, nearest first.
+
+    Raises:
+        InputError: what `HierIndex.search` refuses, or more than ``most`` points within a radius.
+    """
+    passed = None if asked.filter is None else _expression(asked.filter, schema_of(now))
     how: dict[str, Any] = {"recall": asked.recall, "nprobe": asked.nprobe, "filter": passed, "num_threads": 1}
     if asked.radius is None:
         k = asked.k or 10
@@ -96,7 +102,8 @@ def _without(found: list[list[Row]], own: Ids | None, k: int | None) -> list[lis
     return [[row for row in rows if row[0] != mine][:k] for rows, mine in zip(found, own.tolist(), strict=True)]
 
 
-def _with_payload(now: HierIndex, found: list[list[Row]], names: list[str]) -> list[list[dict[str, Any]]]:
+def with_payload(now: HierIndex, found: list[list[Row]], names: list[str]) -> list[list[dict[str, Any]]]:
+    """The hits of each query as JSON values, with these payload columns."""
     hits = [[{"id": point, "distance": distance, "leaf": leaf} for point, distance, leaf in rows] for rows in found]
     flat: list[dict[str, Any]] = [hit for rows in hits for hit in rows]
     payload = now.payload(ids_array([hit["id"] for hit in flat])) if names and flat else None

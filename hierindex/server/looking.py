@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from hierindex import __version__
 from hierindex.server.problems import answers
-from hierindex.server.service import Service, as_json, service_of
+from hierindex.server.replies import as_json
+from hierindex.server.service import Service, service_of
 from hierindex.vectors import Ids
 
 __all__ = ["Refreshed", "id_like", "router"]

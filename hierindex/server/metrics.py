@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from hierindex import __version__
 from hierindex.api import HierIndex
-from hierindex.server.lanes import Lane
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -25,7 +26,7 @@ class Metrics:
         refresh_failures: times that the newest version could not be read.
     """
 
-    def __init__(self, index: HierIndex, searches: Lane, changes: Lane) -> None:
+    def __init__(self, index: HierIndex, searches: Callable[[], int], changes: Callable[[], int]) -> None:
         self.registry = own = CollectorRegistry()
         self.requests = Counter("hierindex_requests", "Requests answered.", ["route", "method", "status"], registry=own)
         self.seconds = Histogram(
@@ -35,8 +36,8 @@ class Metrics:
         self.changed = Counter("hierindex_changed_points", "Points changed.", ["change"], registry=own)
         self.refresh_failures = Counter("hierindex_refresh_failures", "Refreshes that failed.", registry=own)
         work = Gauge("hierindex_work", "Work running or waiting for a thread.", ["lane"], registry=own)
-        work.labels("search").set_function(lambda: searches.inside)
-        work.labels("change").set_function(lambda: changes.inside)
+        work.labels("search").set_function(searches)
+        work.labels("change").set_function(changes)
         Gauge("hierindex_points", "Points in the index.", registry=own).set_function(lambda: len(index))
         version = Gauge("hierindex_version", "The version on disk that is served; -1 without a disk.", registry=own)
         version.set_function(lambda: -1 if index.version is None else index.version)

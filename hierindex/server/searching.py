@@ -8,21 +8,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import UploadFile
 
-from hierindex.api import HierIndex
-from hierindex.errors import InputError
-from hierindex.server.arrays import as_rows, ids_array
+from hierindex.server.asking import own_of, queries_of
 from hierindex.server.bodies import Found, ImageSearch, SearchRequest, body_of, json_body
-from hierindex.server.config import Limits
 from hierindex.server.finding import search
-from hierindex.server.pictures import decoded, opened
+from hierindex.server.pictures import opened
 from hierindex.server.problems import Problem, answers
 from hierindex.server.service import Service, service_of
-from hierindex.vectors import Float32, Ids
+from hierindex.server.together import shared
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1")
 Served = Annotated[Service, Depends(service_of)]
+_SMALL = 2**16  # bytes that are parsed in less time than it takes to hand them to a thread
 
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "vector": {"vector": [0.12, -0.4, 0.33], "k": 5},
@@ -46,11 +44,14 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
 async def search_json(request: Request, service: Served) -> Response:
     """The k nearest points of each query, or all within a radius."""
     body = await body_of(request, service.settings.limits.seconds)
+    asked = SearchRequest.model_validate_json(body) if len(body) <= _SMALL else None
+    if asked is not None and service.settings.together and shared(asked) is not None:
+        return Response(await service.together.ask(asked), media_type="application/json")
 
     def work() -> dict[str, Any]:
-        asked = SearchRequest.model_validate_json(body)
+        each = asked or SearchRequest.model_validate_json(body)
         now = service.index.pinned()
-        return search(service, now, asked, _queries(now, asked, service.settings.limits), _own(asked))
+        return search(service, now, each, queries_of(now, each, service.settings.limits), own_of(each))
 
     return await service.reply(work)
 
@@ -96,24 +97,6 @@ async def search_upload(request: Request, service: Served) -> Response:
         return search(service, now, asked, now.encode([opened(data, limits.image_pixels)]), None)
 
     return await service.reply(work)
-
-
-def _queries(now: HierIndex, asked: SearchRequest, limits: Limits) -> Float32:
-    """The vectors ``(q, d)`` that a request asks with."""
-    many = asked.vectors or asked.ids or asked.images
-    if many is not None and len(many) > limits.batch:
-        raise InputError(f"queries should be at most {limits.batch:,} at once on this server; found {len(many):,}")
-    if asked.vector is not None or asked.vectors is not None:
-        return as_rows([asked.vector] if asked.vector is not None else asked.vectors or [], now)
-    if asked.id is not None or asked.ids is not None:
-        return now.vectors(ids_array([asked.id] if asked.id is not None else asked.ids or []))
-    images = [asked.image] if asked.image is not None else asked.images or []
-    return now.encode([decoded(image, limits.image_pixels) for image in images])
-
-
-def _own(asked: SearchRequest) -> Ids | None:
-    given = [asked.id] if asked.id is not None else asked.ids
-    return None if given is None or asked.include_self else ids_array(given)
 
 
 async def _form(request: Request, seconds: float) -> tuple[bytes, bytes]:

@@ -9,7 +9,6 @@ from typing import TypeVar, cast
 
 import numpy as np
 from fastapi import Request, Response
-from pydantic_core import to_json
 
 from hierindex.api import HierIndex
 from hierindex.errors import HierIndexError
@@ -17,9 +16,11 @@ from hierindex.server.config import ServerConfig
 from hierindex.server.lanes import Lane
 from hierindex.server.logs import LOG
 from hierindex.server.metrics import Metrics
+from hierindex.server.replies import as_json
 from hierindex.server.thumbnails import Thumbnails
+from hierindex.server.together import Together
 
-__all__ = ["Service", "as_json", "service_of"]
+__all__ = ["Service", "service_of"]
 
 Result = TypeVar("Result")
 
@@ -31,6 +32,7 @@ class Service:
         index: the index. Take ``index.pinned()`` where several calls should see one state.
         settings: what the server was told.
         thumbnails: small pictures of points.
+        together: the queue of single queries.
         metrics: what ``/metrics`` shows.
         ready: whether searches are warm; False again once the server is about to end.
     """
@@ -41,7 +43,10 @@ class Service:
         self.thumbnails = Thumbnails(settings)
         self._searches = Lane("search", settings.searchers, limits.waiting, limits.seconds, finish=False)
         self._changes = Lane("change", 1, limits.waiting, limits.seconds, finish=True)
-        self.metrics = Metrics(index, self._searches, self._changes)
+        self.together = Together(self)
+        self.metrics = Metrics(
+            index, lambda: self._searches.inside + self.together.waiting, lambda: self._changes.inside
+        )
         self.ready = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -94,17 +99,6 @@ class Service:
 async def service_of(request: Request) -> Service:
     """The service behind a request; for ``Depends`` (which would take a thread to call what is not async)."""
     return cast("Service", request.app.state.service)
-
-
-def as_json(value: object) -> bytes:
-    """JSON of plain values, arrays and dates; what has no number there (NaN, infinity) is null, bytes are base64."""
-    return to_json(value, inf_nan_mode="null", bytes_mode="base64", fallback=_plain)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    return str(value)
 
 
 def _warmed(index: HierIndex) -> None:
