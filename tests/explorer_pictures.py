@@ -21,7 +21,7 @@ from hierindex.index.config import IndexConfig
 from hierindex.server.config import ServerConfig
 from tests.explorer_browser import SIZE, browser, png_folder, served, visiting
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
 def main() -> None:
