@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import pyarrow.compute as pc
 import typer
 
 from hierindex.api import HierIndex
@@ -54,7 +55,7 @@ def search(
     Example: `hierindex search photos.index cat.png -k 5 --where 'year >= 2020'`
     """
     asked = opened(index, version)
-    how: dict[str, Any] = {"recall": recall, "num_threads": threads, "filter": expression(where, _columns(asked))}
+    how: dict[str, Any] = {"recall": recall, "num_threads": threads, "filter": _filter(asked, where)}
     queries = _queries(asked, query, limit)
     hits = asked.search(queries, k, **how) if radius is None else asked.search(queries, k, radius=radius, **how)
     _show(asked, list(hits), query, as_json)
@@ -90,7 +91,7 @@ def diverse(
         n_clusters=clusters,
         merged=merged,
         recall=recall,
-        filter=expression(where, _columns(asked)),
+        filter=_filter(asked, where),
         exclude=inputs.ids_like(asked.ids, exclude) if exclude else None,
     )
     _show(asked, list(hits), query, as_json)
@@ -174,9 +175,11 @@ def bench(
         comparing.show(result)
 
 
-def _columns(index: HierIndex) -> Any:  # noqa: ANN401 - a pyarrow schema, or None
+def _filter(index: HierIndex, where: list[str] | None) -> pc.Expression | None:
+    if not where:
+        return None
     payload = index.payload()
-    return None if payload is None else payload.schema
+    return expression(where, None if payload is None else payload.schema)
 
 
 def _queries(index: HierIndex, words: list[str], limit: int | None) -> Any:  # noqa: ANN401 - whatever search takes
