@@ -20,7 +20,7 @@ from hierindex.vectors import Float32, Ids, Int64
 if TYPE_CHECKING:
     from hierindex.server.service import Service
 
-__all__ = ["check", "nearest", "search", "with_payload"]
+__all__ = ["check", "nearest", "payload_of", "search", "with_payload"]
 
 _AT_ONCE = 16  # queries by radius
 Row = tuple[int | str, float, int]
@@ -40,13 +40,22 @@ def search(service: Service, now: HierIndex, asked: ImageSearch, queries: Float3
         InputError: more is asked than the limits allow, or what `HierIndex.search` refuses.
     """
     check(asked, len(queries), service.settings.limits)
-    names = columns_for(asked.payload, schema_of(now))
+    names = payload_of(now, asked)
     rows = nearest(now, asked, queries, own, service.settings.limits.hits)
     service.metrics.queries.inc(len(queries))
     answer: dict[str, Any] = {"results": with_payload(now, rows, names)}
     if asked.explain:
         answer["explanation"] = now.explain(queries, asked.k or 10, recall=asked.recall)
     return answer
+
+
+def payload_of(now: HierIndex, asked: ImageSearch) -> list[str]:
+    """The payload columns that a request asks for.
+
+    Raises:
+        InputError: one is not there.
+    """
+    return columns_for(asked.payload, schema_of(now)) if asked.payload else []
 
 
 def check(asked: ImageSearch, n: int, limits: Limits) -> None:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierindex.errors import HierIndexError
-from hierindex.server.arrays import schema_of
+from hierindex.server.arrays import ids_array
 from hierindex.server.asking import own_of, queries_of
 from hierindex.server.bodies import SearchRequest
-from hierindex.server.finding import check, nearest, with_payload
+from hierindex.server.finding import check, nearest, payload_of, with_payload
 from hierindex.server.problems import Problem
-from hierindex.server.records import columns_for
 from hierindex.server.replies import as_json
-from hierindex.vectors import Float32, Ids
+from hierindex.vectors import Float32
 
 if TYPE_CHECKING:
     from hierindex.server.service import Service
@@ -80,11 +79,11 @@ class Together:
         waiting = _Waiting(asked, terms, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._start()
-        done, _ = await asyncio.wait([waiting.answer], timeout=limits.seconds)
-        if not done:
-            waiting.answer.cancel()
-            raise Problem(503, f"the answer should take at most {limits.seconds:g} seconds; it took longer", wait=1)
-        return waiting.answer.result()
+        alarm = asyncio.get_running_loop().call_later(limits.seconds, _late, waiting.answer, limits.seconds)
+        try:
+            return await waiting.answer
+        finally:
+            alarm.cancel()
 
     def _start(self) -> None:
         while self._queue and len(self._running) < self._service.settings.searchers:
@@ -120,21 +119,29 @@ class Together:
                 each.answer.set_exception(answer)
 
 
+def _late(answer: asyncio.Future[bytes], seconds: float) -> None:
+    if not answer.done():
+        says = f"the answer should take at most {seconds:g} seconds; it took longer"
+        answer.set_exception(Problem(503, says, wait=1))
+
+
 def _answers(service: Service, asked: list[SearchRequest]) -> list[Answer]:
     """The answer to each of some queries with the same terms; what is wrong with one is no matter to the others."""
     now, limits = service.index.pinned(), service.settings.limits
     answers: list[Answer] = [b""] * len(asked)
-    fit: list[tuple[int, Float32, Ids | None, list[str]]] = []
+    fit: list[tuple[int, Float32, list[str]]] = []
     for at, each in enumerate(asked):
         try:
             check(each, 1, limits)
-            fit.append((at, queries_of(now, each, limits), own_of(each), columns_for(each.payload, schema_of(now))))
+            fit.append((at, queries_of(now, each, limits), payload_of(now, each)))
         except HierIndexError as error:
             answers[at] = error
     if fit:
-        queries, owns = np.concatenate([q for _, q, _, _ in fit]), [own for _, _, own, _ in fit if own is not None]
-        rows = nearest(now, asked[fit[0][0]], queries, np.concatenate(owns) if owns else None, limits.hits)
+        queries, first = np.concatenate([q for _, q, _ in fit]), asked[fit[0][0]]
+        points = [point for at, _, _ in fit if (point := asked[at].id) is not None]
+        own = None if own_of(first) is None else ids_array(points)
+        rows = nearest(now, first, queries, own, limits.hits)
         service.metrics.queries.inc(len(queries))
-        for (at, _, _, names), found in zip(fit, rows, strict=True):
+        for (at, _, names), found in zip(fit, rows, strict=True):
             answers[at] = as_json({"results": with_payload(now, [found], names)})
     return answers
