@@ -18,6 +18,7 @@ __all__ = ["Leaves", "Simulated", "simulated"]
 
 _ARRIVALS = 20_000
 _LOAD = 0.6
+_OTHERS = 30_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +30,12 @@ class Leaves:
 
     @classmethod
     def of(cls, rows: Any, n_leaves: int, seed: int) -> Leaves:  # noqa: ANN401
-        """Random rows as centroids, weighted by how many of a hundred thousand other rows are nearest to each.
+        """Random rows as centroids, weighted by how many of some other rows are nearest to each.
 
         The order is that of a tree which halves them along their principal axis, down to single ones.
         """
         rng = np.random.default_rng(seed)
-        chosen = rng.choice(len(rows), n_leaves + 100_000, replace=False)
+        chosen = rng.choice(len(rows), n_leaves + _OTHERS, replace=False)
         centres = np.ascontiguousarray(rows[np.sort(chosen[:n_leaves])], np.float32)
         others = np.ascontiguousarray(rows[np.sort(chosen[n_leaves:])], np.float32)
         centres = centres[_in_order(centres)]

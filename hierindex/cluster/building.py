@@ -20,25 +20,20 @@ import pyarrow as pa
 
 from hierindex.api.build import from_vectors
 from hierindex.api.config import BuildConfig
-from hierindex.api.model import Model
 from hierindex.api.view import View
 from hierindex.cluster.config import ClusterConfig
-from hierindex.cluster.loading import Source
 from hierindex.cluster.numbering import in_line
-from hierindex.cluster.pieces import Piece, Reading, dim_of, pieces_of, read_piece
+from hierindex.cluster.pieces import Piece, Reading, dim_of, pieces_of
+from hierindex.cluster.publishing import published
 from hierindex.cluster.ray import joined, quiet_data, ray
-from hierindex.cluster.steps import NUMBER, PART, Parting, Reader, Sampler, Settings, Tally, Writer
+from hierindex.cluster.steps import NUMBER, Reader, Sampler, Settings, Tally
 from hierindex.cluster.training import learned_from_images
 from hierindex.cluster.tuning import tune
 from hierindex.decode.ball import klein_to_poincare
 from hierindex.errors import InputError
 from hierindex.index.nodes import Nodes
 from hierindex.progress import Silent
-from hierindex.storage import Place, Points, TreeFile, place_of, refuse_taken
-from hierindex.storage.commit import Operation, Publication, start
-from hierindex.storage.draft import POINTS, drafting
-from hierindex.storage.parts import Part, part_rows
-from hierindex.storage.points import point_schema
+from hierindex.storage import Place, TreeFile, place_of, refuse_taken
 from hierindex.vectors import Float32, Ids, Int64, Metric
 
 __all__ = ["Built", "build"]
@@ -129,7 +124,7 @@ def _built(
     code = None if coder is None else coder.to_json()
     state = {"tuned": None, "packed_seq": n if large else None, "coder": code if large else None}
     tree = TreeFile(nodes, {"metric": chosen.value, "config": config.index.to_json(), "state": state})
-    n_parts = _written(points, settings, (pieces[0], place), (tree, view.model, counts))
+    n_parts = published(points, settings, (pieces[0], place), (tree, view.model, counts))
     clock.lap("sort and write")
     version = 0
     if large:
@@ -219,60 +214,6 @@ def _means(nodes: Nodes, counts: Int64, sums: Any, ball: Any) -> Nodes:  # noqa:
         centroid=np.where(held, centroid, nodes.centroid).astype(np.float32),
         ball=np.where(held, place, nodes.ball).astype(np.float32),
     )
-
-
-# ---- parts, and the commit
-
-
-def _written(
-    points: Any,  # noqa: ANN401 - ray.data.Dataset
-    settings: Settings,
-    where: tuple[Piece, Place],
-    what: tuple[TreeFile, Model, Int64],
-) -> int:
-    """Write all points, sorted by leaf, and publish them; in how many parts."""
-    (piece, place), (tree, model, counts) = where, what
-    first = _part_starts(counts, part_rows(settings.dim))
-    starts = np.concatenate([[0], np.cumsum(counts)])[first]
-    schema = _schema(piece, settings)
-    writing = (Source.of(place, 0, None), schema, starts, settings.dim)
-    with drafting(place) as draft:
-        parted = points.map_batches(Parting(first), batch_size=None, batch_format="pyarrow")
-        writer = Writer(*writing)
-        groups = parted.groupby(PART, num_partitions=len(first)).map_groups(
-            lambda points: writer(points), batch_format="pyarrow"
-        )
-        parts = [_part(place, json.loads(row["part"])) for row in groups.take_all()]
-        rows = sum(part.rows for part in parts)
-        if rows != counts.sum():
-            raise InputError(f"a source should not change while it is read; found {rows} rows after {counts.sum()}")
-        number, generation = draft.tree(tree), draft.model(model.to_file())
-        draft.hand_over()
-        start(place / POINTS, schema, Publication(Operation.CREATE, rows, number, generation, added=parts))
-    return len(parts)
-
-
-def _part_starts(counts: Int64, rows: int) -> Int64:
-    """The first leaf of each part: leaves in a row that fill it, one at least."""
-    starts, held = [0], 0
-    for leaf, count in enumerate(counts.tolist()):
-        if held and held + count > rows:
-            starts.append(leaf)
-            held = 0
-        held += count
-    return np.array(starts, np.int64)
-
-
-def _schema(piece: Piece, settings: Settings) -> pa.Schema:
-    """The columns of the index, as the first row has them."""
-    batch = read_piece(piece, settings.reading, settings.prepared, np.zeros(1, np.int64))
-    none = np.zeros(1, np.int64)
-    ids = batch.ids if batch.ids.dtype == object else batch.ids.astype(np.int64)
-    return point_schema(Points(ids, none, none, batch.rows, batch.payload))
-
-
-def _part(place: Place, told: dict[str, Any]) -> Part:
-    return Part(place / POINTS / told["name"], told["size"], told["rows"], told["low"], told["high"])
 
 
 # ---- Ray
