@@ -196,11 +196,11 @@ def _score(candidate: Candidate, samples: Sequence[Float32], near: Sequence[Int6
     for x, around in zip(samples, near, strict=True):
         points = candidate.head(x)
         tree = decode(points, candidate.decode)
-        agreement = np.mean([modularity(tree.cut(k), around) for k in _widths(len(x))])
+        agreement = float(np.mean([modularity(tree.cut(k), around) for k in _widths(len(x))]))
         cost = dasgupta_cost(tree, x, normalised=True)
         steady = stability(points, candidate.decode, seed=seed)
         found.append((agreement, cost, neighbour_purity(tree, around), steady))
-    agreement, cost, purity, steady = np.mean(found, axis=0).tolist()
+    agreement, cost, purity, steady = np.mean(np.array(found), axis=0).tolist()
     return Score(candidate.name, candidate.head.dim, candidate.decode, agreement, cost, purity, steady)
 
 
