@@ -3,11 +3,11 @@
     python -m benchmarks.scale_model --cache FOLDER [--quick]
 
 What a stage costs and how many workers a query asks of 2, 4 and 8 is measured (``benchmarks.cluster --part spread
-costs``). How many leaves a query needs at the recall .95 is measured on 20,000 to 500,000 vectors and continued as a
-power of their number. The simulation then takes
-real vectors as leaves (10,000 for 10^8 rows, 100,000 for 10^10), puts them in the order of a tree, places them on 10 to
-1,000 workers, lets real queries ask for their nearest ones, and sends them to workers that serve one call at a time. So
-fan-out, load and waiting are counted; the model has them from formulas.
+costs``, which also keeps the index); of 16 to 128 it is counted on the leaves of the same index. How many leaves a
+query needs at the recall .95 is measured on 20,000 to 500,000 vectors and continued as a power of their number. The
+simulation then takes real vectors as leaves (10,000 for 10^8 rows, 100,000 for 10^10), puts them in the order of a
+tree, places them on 10 to 1,000 workers, lets real queries ask for their nearest ones, and sends them to workers that
+serve one call at a time. So fan-out, load and waiting are counted; the model has them from formulas.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ from benchmarks.common import RESULTS, about, write
 from benchmarks.scaling.model import Costs, Fit, Prices, Setting, reckoned
 from benchmarks.scaling.reach import leaves_needed
 from benchmarks.scaling.simulate import Leaves, simulated
+from benchmarks.spreading.placements import counted
+from hierindex.cluster.loading import Source, read_front
+from hierindex.storage import Store
 
 _SIZES = (10**8, 10**10)
+_COUNTED = (16, 32, 64, 128)
 _WORKERS = (10, 32, 100, 320, 1_000)
 
 
@@ -43,7 +47,10 @@ def main() -> None:
     rows = np.load(folder / "base.npy", mmap_mode="r")
     queries = np.load(folder / "query.npy").astype(np.float32)[: 500 if args.quick else 2_000]
     measured = leaves_needed(rows, queries, (20_000, 50_000, 100_000) if args.quick else (20_000, 100_000, 500_000))
-    fit = Fit.of(measured, asked := _asked(known["spread"]["crews"]))
+    path = folder / "cluster.index"
+    front, _ = read_front(Source.of(path, Store.open(path).version, None))
+    asked = _asked(known["spread"]["crews"]) + counted(front, queries, _COUNTED)
+    fit = Fit.of(measured, asked)
     found = []
     for n in _SIZES:
         leaves = Leaves.of(rows, round(n**0.5), seed=0)

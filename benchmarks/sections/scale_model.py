@@ -20,8 +20,8 @@ def section(result: dict[str, Any]) -> str:
         "cluster. The model is that of [`scale.md`](scale.md), its stages are those measured above. Leaves that a "
         f"query needs at recall .95, by numbers of rows: {measured}; that is about {leaves['factor']:.2f} "
         f"n^{leaves['power']:.2f}, and is continued. The simulation has real vectors as leaves, a tree above them, and "
-        "workers that serve one call after another; the model's fan-out is fitted to 2, 4 and 8 real workers, not to "
-        "the simulation.",
+        "workers that serve one call after another; the model's fan-out is fitted to 2, 4 and 8 real workers "
+        "and to placements of the same million on 16 to 128, not to the simulation.",
         "",
         "| rows | workers | leaves | fan-out: model / simulated / by hash | busiest worker | GiB a worker | GiB the "
         "caller | queries/s: model / simulated | one caller can send | p50 / p99 ms, simulated | read again, s "

@@ -11,7 +11,7 @@ from hierindex.cluster.placement import Placement, weights
 from hierindex.index.native import kmeans, nearest
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["placements"]
+__all__ = ["counted", "placements"]
 
 
 def placements(front: Front, queries: Float32, workers: int) -> dict[str, dict[str, float]]:
@@ -34,6 +34,16 @@ def placements(front: Front, queries: Float32, workers: int) -> dict[str, dict[s
         name: {"fan_out": _fan_out(leaves, owner), "heaviest": _heaviest(weight, owner)}
         for name, owner in owners.items()
     }
+
+
+def counted(front: Front, queries: Float32, crews: tuple[int, ...]) -> list[dict[str, float]]:
+    """Fan-out by subtree for numbers of workers that nobody has to start, and the leaves that a query needs."""
+    plan = front.plan(10, 0.95)
+    assert plan is not None
+    leaves, weight = front.leaves(front.turned(queries), plan), weights(front.nodes.count[front.nodes.leaves])
+    mean = float((leaves >= 0).sum(axis=1).mean())
+    owners = {workers: Placement.of(weight, workers, 1).holders[:, 0] for workers in crews}
+    return [{"workers": w, "leaves": mean, "fan_out": _fan_out(leaves, owner)} for w, owner in owners.items()]
 
 
 def _fan_out(leaves: Int64, owner: Int64) -> float:
