@@ -15,12 +15,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -191,6 +193,7 @@ def _called(search: Callable[[Float32], None], queries: list[Float32], threads: 
 
 def _wrk(url: str, path: str, bodies: Path | None, connections: int, seconds: float) -> Load:
     """The server, asked over some connections, each of which waits for its answer."""
+    before = _processor(url)
     words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(_LUA), url + path]
     environment = os.environ | ({} if bodies is None else {"BODIES": str(bodies)})
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
@@ -198,7 +201,21 @@ def _wrk(url: str, path: str, bodies: Path | None, connections: int, seconds: fl
     if found["failed"]:
         raise SystemExit(f"{found['failed']} requests failed")
     per = 1 if bodies is None else len(json.loads(bodies.read_text().partition("\n")[0]).get("vectors", [0]))
-    return {"qps": found["requests"] * per / found["seconds"], "p50_ms": found["p50_ms"], "p99_ms": found["p99_ms"]}
+    queries = found["requests"] * per
+    return {
+        "qps": queries / found["seconds"],
+        "p50_ms": found["p50_ms"],
+        "p99_ms": found["p99_ms"],
+        "cpu_ms": 1e3 * (_processor(url) - before) / queries,
+    }
+
+
+def _processor(url: str) -> float:
+    """Seconds of processor time that the server has taken so far, by its own metrics."""
+    with urllib.request.urlopen(f"{url}/metrics") as answer:
+        found = re.search(r"^process_cpu_seconds_total (\S+)", answer.read().decode(), re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 def _median(rounds: list[Load]) -> Load:

@@ -26,18 +26,19 @@ def _table(each: dict[str, Any]) -> str:
     lines = [
         f"{each['set']}, {each['rows']:,} x {each['dim']}, {each['metric']}, recall reached {each['recall']:.3f}:",
         "",
-        "| | queries a second | p50 ms | p99 ms |",
-        "|---|---:|---:|---:|",
+        "| | queries a second | p50 ms | p99 ms | the server's processor time for a query, ms |",
+        "|---|---:|---:|---:|---:|",
     ]
     for way, load in each["ways"].items():
-        lines.append(f"| {_named(way)} | {load['qps']:,.0f} | {load['p50_ms']:.2f} | {load['p99_ms']:.2f} |")
+        cpu = f"{load['cpu_ms']:.2f}" if "cpu_ms" in load else ""
+        lines.append(f"| {_named(way)} | {load['qps']:,.0f} | {load['p50_ms']:.2f} | {load['p99_ms']:.2f} | {cpu} |")
     return "\n".join(lines) + "\n"
 
 
 def _named(way: str) -> str:
     what, _, rest = way.partition(", ")
     if rest.startswith("alone, "):
-        return f"server, each query alone, {rest.removeprefix('alone, ')} connections"
+        return _named(f"server, {rest.removeprefix('alone, ')}") + ", each query alone"
     if what == "server" and rest.isdigit():
         return f"server, {rest} connection{'s' if rest != '1' else ''}"
     if rest.startswith("batches, ") and what == "server":
