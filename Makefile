@@ -45,6 +45,8 @@ bench: $(READY)
 	$(RUN) -m benchmarks.search_leads --data sift1m cifar-latents --cache $(WORK)/search --rows 200000
 	$(RUN) -m benchmarks.filters --folder $(WORK)/search
 	for what in speed crash long; do $(RUN) -m benchmarks.updates $$what || exit 1; done
+	$(RUN) -m benchmarks.cluster --cache $(WORK)/search
+	$(RUN) -m benchmarks.scale_model --cache $(WORK)/search
 	$(RUN) -m benchmarks.recommender
 	$(RUN) -m benchmarks.search_plots
 	$(RUN) -m benchmarks.readme
