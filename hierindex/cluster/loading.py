@@ -30,6 +30,8 @@ from hierindex.vectors import Int64
 
 __all__ = ["Loaded", "Source", "read_front", "read_shard"]
 
+_CODED_AT_ONCE = 16_384  # rows are turned in float64: at most some tens of MiB beside what is kept
+
 
 @dataclass(frozen=True)
 class Source:
@@ -104,7 +106,7 @@ def read_shard(source: Source, held: Int64, before: Loaded | None = None) -> Loa
         else:
             piece, old_codes = _read(log, part, front, wanted, late=False), None
         if front.coder is not None:
-            codes.append(front.coder.encode(piece.rows) if old_codes is None else old_codes)
+            codes.append(front.coder.encode(piece.rows, at_once=_CODED_AT_ONCE) if old_codes is None else old_codes)
         known.add(part.path.name)
         pieces.append(piece)
         starts[part.path.name] = slice(at, at + len(piece))
