@@ -81,9 +81,7 @@ def test_a_reader_of_the_first_format_refuses_what_it_would_misread(index, monke
     newest = sorted((index._store.path / "tree").glob("*.parquet"))[-1]
     assert (first, pq.ParquetFile(newest).metadata.metadata[b"hierindex.format"]) == (b"1", b"2")
     monkeypatch.setattr(files, "FORMAT", 1)
-    with pytest.raises(
-        FormatVersionError, match="format version 1 or lower, .*; found version 2"
-    ):
+    with pytest.raises(FormatVersionError, match=r"version 1 or lower, .*; found version 2"):
         HierIndex.open(index._store.path)
 
 

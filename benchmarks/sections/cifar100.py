@@ -158,9 +158,9 @@ def _verdicts(result: dict[str, Any]) -> list[str]:
         for name in PUBLISHED
     ]
     for title, trees in (("longer", longer), ("contrast and tree", joint), ("contrast alone", alone)):
-        lines.append(
-            f"- Learned tree against Ward on the same features ({title}): {_difference(trees[_OURS], trees['ward'])}."
-        )
+        for what, ours in (("Learned tree", _OURS), ("Tree of an index", _INDEX)):
+            against = _difference(trees[ours], trees["ward"])
+            lines.append(f"- {what} against Ward on the same features ({title}): {against}.")
     lines.append(
         f"- Contrast and tree, learned tree, against contrast alone, Ward: {_difference(joint[_OURS], alone['ward'])}."
     )
