@@ -195,6 +195,27 @@ def test_crowds_of_equal_rows_neither_loop_nor_go():
     assert (np.unique(new.leaf[rows[0]]).size) == 1
 
 
+@pytest.mark.parametrize("leaves", [1, 5, 64])
+def test_crowds_of_near_duplicates_come_to_an_end(leaves):
+    rows = mixture(2_000, 16)
+    snapshot = build(rows, flat_below=0, n_leaves=40, tune_queries=20)
+    noise = np.random.default_rng(0).normal(size=(750, 16)) / 50
+    snapshot = add(snapshot, np.repeat(rows[:3], 250, axis=0) + noise, np.arange(2_000, 2_750))
+    snapshot = updates.delete(snapshot, np.arange(0, 1_500, 2))
+    work = 0
+    while True:
+        snapshot, done = updates.maintain(snapshot, leaves)
+        work += done.split + done.dissolved + done.centred
+        if done.nothing:
+            break
+    sound(snapshot)
+    assert work <= 5 * len(snapshot.nodes.leaves)
+    assert updates.maintain(snapshot, leaves)[0] is snapshot
+    assert updates.maintain(reload(snapshot), leaves)[1].nothing
+    again = add(snapshot, rows[:1], [5_000])
+    assert again.worked == 0 < snapshot.worked
+
+
 def test_nothing_to_do_is_the_same_snapshot():
     snapshot = build(mixture(500, 16), flat_below=0)
     new, _ = finished(snapshot)

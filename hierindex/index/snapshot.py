@@ -46,6 +46,7 @@ class Snapshot:
         tuned: operating points, or None as long as the set is small.
         packed: leaves ready for scanning, or None as long as the set is small.
         drawn: how many leaves there were when the tree above them was last decoded whole.
+        worked: how many leaves upkeep has worked on since points last came or went.
     """
 
     table: Table
@@ -56,6 +57,7 @@ class Snapshot:
     tuned: OperatingPoints | None = None
     packed: Packed | None = None
     drawn: int = 0
+    worked: int = 0
 
     def __len__(self) -> int:
         """How many points there are."""
@@ -213,6 +215,7 @@ class Snapshot:
             "packed_seq": None if packed is None or not packed.base else int(self.seq[packed.base - 1]) + 1,
             "coder": None if packed is None or packed.coder is None else packed.coder.to_json(),
             "drawn": self.drawn,
+            "worked": self.worked,
         }
         return state | {"moves": self.table.moves.to_json()} if len(self.table.moves) else state
 

@@ -110,7 +110,7 @@ def add(snapshot: Snapshot, rows: Float32, ids: Ids, points: Float32, payload: p
     if nodes is not snapshot.nodes:
         table = attracted(table, nodes, nodes.leaves[nodes.leaves >= len(snapshot.nodes)])
         nodes = replace(nodes, count=nodes.counts(table.leaf.values[table.ids.live_rows]))
-    return ready(replace(snapshot, table=table, nodes=nodes))
+    return ready(replace(snapshot, table=table, nodes=nodes, worked=0))
 
 
 def delete(snapshot: Snapshot, ids: Ids) -> Snapshot:
@@ -120,7 +120,7 @@ def delete(snapshot: Snapshot, ids: Ids) -> Snapshot:
         UnknownIdError: an id is not in the index.
     """
     table = snapshot.table.remove(snapshot.ids.rows_of(ids))
-    left = replace(snapshot, table=table)
+    left = replace(snapshot, table=table, worked=0)
     if len(table) - table.ids.n_live > _DEAD_SHARE * len(table):
         # rows are numbered anew, so lists and codes are made again; at half the size, settings are measured again too
         return ready(replace(left, table=table.compacted(), packed=None))
@@ -200,17 +200,18 @@ def load(
     moves = Moves.from_json((state or {}).get("moves"), most=int(seq[-1]) + 1 if n else 0).of(seq)
     home = moves.homes(seq, home)
     table = Table.of(stored, home, settle(stored.rows, home, nodes), seq, moves)
-    snapshot = Snapshot(table, nodes, metric, config, decode, drawn=_drawn(state, nodes))
+    drawn, worked = _count(state, "drawn", len(nodes.leaves)), _count(state, "worked", 0)
+    snapshot = Snapshot(table, nodes, metric, config, decode, drawn=drawn, worked=worked)
     if state is None:
         return ready(snapshot)
     return _restored(snapshot, state, codes)
 
 
-def _drawn(state: Mapping[str, Any] | None, nodes: Nodes) -> int:
-    drawn = (state or {}).get("drawn", len(nodes.leaves))
-    if not isinstance(drawn, int) or drawn < 0:
-        raise CorruptIndexError(f"the stored state of the index should count leaves; found drawn={drawn!r}")
-    return drawn
+def _count(state: Mapping[str, Any] | None, name: str, default: int) -> int:
+    count = (state or {}).get(name, default)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise CorruptIndexError(f"the stored state of the index should count leaves; found {name}={count!r}")
+    return count
 
 
 def _restored(snapshot: Snapshot, state: Mapping[str, Any], known: KnownCodes | None) -> Snapshot:

@@ -35,6 +35,9 @@ _FULL = 1.5
 """A leaf is dissolved only where the nearest one then holds at most so many times the wanted size."""
 _DRIFT = 0.1
 """How far rows may have drifted from their leaf's centroid, as a share of the way to the next centroid."""
+_WORK = 4
+"""Upkeep stops when it has worked on so many times as many leaves as there are and no point came or went: a crowd of
+near-duplicates could be split and dissolved for ever, for k-means would rather have it in one leaf."""
 _PASSES = 3
 _ALIKE = 1e-6
 _REDRAW = 1.1
@@ -133,7 +136,8 @@ def _shaped(snapshot: Snapshot, due: _Due, most: int) -> tuple[Snapshot, Maintai
     centre = np.array(due.centre[: most - len(split) - len(dissolve)], np.int64)
     changed += [receivers, centre[nodes.is_leaf[centre]]]
     table, nodes, moved = _relaxed(table, nodes, np.unique(np.concatenate(changed)))
-    after = ready(replace(snapshot, table=table, nodes=_counted(table, nodes)))
+    worked = snapshot.worked + len(split) + len(dissolve) + len(centre)
+    after = ready(replace(snapshot, table=table, nodes=_counted(table, nodes), worked=worked))
     return after, Maintained(
         split=int((~nodes.is_leaf[split]).sum()) if split else 0,
         dissolved=int(nodes.retired[dissolve].sum()) if dissolve else 0,
@@ -144,8 +148,10 @@ def _shaped(snapshot: Snapshot, due: _Due, most: int) -> tuple[Snapshot, Maintai
 
 def _due(snapshot: Snapshot) -> _Due:
     table, nodes = snapshot.table, snapshot.nodes
-    live = table.ids.live_rows
-    leaves, position = nodes.leaves, nodes.leaf_position[table.leaf.values[live]]
+    live, leaves = table.ids.live_rows, nodes.leaves
+    if snapshot.worked > _WORK * len(leaves):
+        return _Due([], [], [])
+    position = nodes.leaf_position[table.leaf.values[live]]
     counts, sums = group_sums(table.rows.values[live], position, len(leaves))
     wanted = snapshot.config.leaf_size(len(live))
     large = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i] > _LARGE * wanted]
