@@ -45,11 +45,12 @@ def _spread(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield from _judged(crews)
     others = found["others"]
-    fan = {name: f"{others[name]['fan_out']:.2f}" for name in others}
+    fan_out = {name: f"{others[name]['fan_out']:.2f}" for name in others}
     yield (
         "Other ways to place the same leaves on 8 workers, counted: halving the centroids along their principal axes "
-        f"{fan['axes']}, k-means of the centroids {fan['kmeans']} (with a worker of {others['kmeans']['heaviest']:.2f} "
-        f"times an even share), beside {fan['subtree']} by subtree and {fan['hash']} by hash."
+        f"{fan_out['axes']}, k-means of the centroids {fan_out['kmeans']} (with a worker of "
+        f"{others['kmeans']['heaviest']:.2f} "
+        f"times an even share), beside {fan_out['subtree']} by subtree and {fan_out['hash']} by hash."
     )
     leaves = crews[0]["asked"][1]["leaves"]
     hundred = crews[-1]["asked"][3]["replayed"]
