@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hierindex.errors import CorruptIndexError
 from hierindex.vectors import Float32
@@ -42,11 +44,15 @@ class Head:
         return int(self.linear.shape[1])
 
     def __call__(self, z: Float32, *, rows_at_once: int = 65_536) -> Float32:
-        """Points ``(n, p)`` of length 1 for prepared latent vectors ``(n, d)``."""
+        """Points ``(n, p)`` of length 1 for prepared latent vectors ``(n, d)``.
+
+        Taken in float64, so that what comes out does not depend on how many rows come in one call.
+        """
         out = np.empty((len(z), self.dim), np.float32)
+        mean, scale, linear, w1, b1, w2 = (weights.astype(np.float64) for weights in self.arrays().values())
         for start in range(0, len(z), rows_at_once):
-            u = (z[start : start + rows_at_once] - self.mean) / self.scale
-            out[start : start + rows_at_once] = u @ self.linear + np.maximum(u @ self.w1 + self.b1, 0) @ self.w2
+            u = (z[start : start + rows_at_once] - mean) / scale
+            out[start : start + rows_at_once] = u @ linear + np.maximum(u @ w1 + b1, 0) @ w2
         return unit(out)
 
     def arrays(self) -> dict[str, Float32]:
@@ -92,19 +98,26 @@ class AnchorHead:
         return int(self.places.shape[1])
 
     def __call__(self, z: Float32, *, rows_at_once: int = 4_096) -> Float32:
-        """Points ``(n, p)`` of length 1 for prepared latent vectors ``(n, d)``."""
-        out = np.empty((len(z), self.dim), np.float32)
+        """Points ``(n, p)`` of length 1 for prepared latent vectors ``(n, d)``.
+
+        Products are in float64, as a `Head`'s.
+        """
+        out, places = np.empty((len(z), self.dim), np.float32), self.places.astype(np.float64)
         for start in range(0, len(z), rows_at_once):
-            out[start : start + rows_at_once] = self.shares(z[start : start + rows_at_once]) @ self.places
+            out[start : start + rows_at_once] = self.shares(z[start : start + rows_at_once]) @ places
         return unit(out)
 
     def shares(self, z: Float32) -> Float32:
         """How much each anchor counts for each vector ``(n, m)``: rows that sum to 1."""
-        shares = unit(z - self.mean) @ self.anchors.T
+        shares = (unit(z - self.mean).astype(np.float64) @ self._anchors.T).astype(np.float32)
         shares -= shares.max(axis=1, keepdims=True)
         np.exp(shares / self.temperature, out=shares)
         shares /= shares.sum(axis=1, keepdims=True)
         return shares
+
+    @cached_property
+    def _anchors(self) -> NDArray[np.float64]:
+        return self.anchors.astype(np.float64)
 
     def arrays(self) -> dict[str, Float32]:
         """The weights by name, for safetensors."""

@@ -174,6 +174,7 @@ def test_what_the_rules_ask():
     assert Rule.TREE.pick(scores).name == "b"  # the first of equals
     assert Rule.CUTS.pick(scores).name == "c"  # steadiest of the near equals, not of all
     assert Rule.CUTS.pick(scores[:2]).name == "b"
+    assert Rule.CUTS.pick([score("e", 0.59, 0.18, 0), *scores]).name == "e"  # of equally steady ones the first
 
 
 def test_a_choice_needs_a_candidate():
