@@ -120,6 +120,16 @@ def test_small_leaves_are_dissolved_after_deletes_and_nothing_is_lost():
         new.nodes.path(int(retired[0]))
 
 
+def test_removed_rows_are_left_out():
+    old = updates.delete(build(mixture(1_000, 16), flat_below=0, n_leaves=20), np.arange(0, 900, 3))
+    assert len(old.table) > len(old)
+    new, done = finished(old)
+    assert done.compacted == 1
+    assert len(new.table) == len(new) == 700
+    few = updates.delete(new, new.ids.values[:20])
+    assert finished(few)[1].compacted == 0
+
+
 def test_a_tree_without_a_leaf_is_the_tree_of_the_others():
     nodes = build(mixture(300, 16), flat_below=0, n_leaves=12).nodes
     for leaf in nodes.leaves.tolist():

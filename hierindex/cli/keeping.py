@@ -39,7 +39,8 @@ def maintain(
         say("nothing to do")
     else:
         say(
-            f"leaves: {done.split:,} split, {done.dissolved:,} dissolved, {done.centred:,} centred; "
+            ("rows of removed points left out; " if done.compacted else "")
+            + f"leaves: {done.split:,} split, {done.dissolved:,} dissolved, {done.centred:,} centred; "
             f"{done.moved:,} points moved; the tree above was drawn {done.redrawn} times, "
             f"codes and settings made {done.retrained} times; {done.left:,} left to do (version {opened.version})"
         )

@@ -11,11 +11,12 @@ from hierindex.index.config import LeafScan
 from hierindex.index.judged import Judged, Routed, held_out
 from hierindex.index.packed import pack
 from hierindex.index.router import ALL, Router
+from hierindex.index.rows import Column
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.tuning import tune
 from hierindex.vectors import Metric
 
-__all__ = ["ready", "retune"]
+__all__ = ["compact", "ready", "retune"]
 
 
 def ready(snapshot: Snapshot) -> Snapshot:
@@ -43,3 +44,16 @@ def retune(snapshot: Snapshot) -> Snapshot:
         coder = choose_coder(table, nodes, metric, judged, routed, config.seed)
     packed = pack(table, nodes, metric, coder, None, len(table))
     return replace(snapshot, packed=packed, tuned=tune(table, packed, judged))
+
+
+def compact(snapshot: Snapshot) -> Snapshot:
+    """The snapshot without the rows of removed points; codes and operating points stay what they are."""
+    table, packed = snapshot.table, snapshot.packed
+    if table.ids.n_live == len(table):
+        return snapshot
+    live, table = table.ids.live_rows, table.compacted()
+    if packed is not None:
+        coded = packed.codes
+        codes = None if coded is None else Column.of(coded.values[live[live < len(coded)]])
+        packed = pack(table, snapshot.nodes, snapshot.metric, packed.coder, codes, len(table))
+    return replace(snapshot, table=table, packed=packed)

@@ -25,9 +25,8 @@ from hierindex.index.nodes import Nodes
 from hierindex.index.packed import pack
 from hierindex.index.partition import divide, subtrees
 from hierindex.index.points import OperatingPoints
-from hierindex.index.readying import ready, retune
+from hierindex.index.readying import compact, ready, retune
 from hierindex.index.reassign import attracted
-from hierindex.index.rows import Column
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.splitting import settle, split_leaves
 from hierindex.index.tables import NewRows, Stored, Table
@@ -134,19 +133,6 @@ def edit(snapshot: Snapshot, ids: Ids, values: pa.Table) -> Snapshot:
         UnknownIdError: an id is not in the index. InputError: columns or types that the payload has not.
     """
     return replace(snapshot, table=snapshot.table.edited(snapshot.ids.rows_of(ids), values))
-
-
-def compact(snapshot: Snapshot) -> Snapshot:
-    """The snapshot without the rows of removed points; codes and operating points stay what they are."""
-    table, packed = snapshot.table, snapshot.packed
-    if table.ids.n_live == len(table):
-        return snapshot
-    live, table = table.ids.live_rows, table.compacted()
-    if packed is not None:
-        coded = packed.codes
-        codes = None if coded is None else Column.of(coded.values[live[live < len(coded)]])
-        packed = pack(table, snapshot.nodes, snapshot.metric, packed.coder, codes, len(table))
-    return replace(snapshot, table=table, packed=packed)
 
 
 def adopt(snapshot: Snapshot, worked: Snapshot) -> Snapshot:

@@ -1,9 +1,10 @@
 """Keeping an index that changes as good as one built today, a bounded step at a time.
 
-In this order: leaves that grew too large are split, ones that became too small are dissolved, leaves whose rows have
-drifted from their centroids are centred on them and rows go where they are nearest (the steps of SPFresh, Xu et al.,
-SOSP 2023, and one of Lloyd's k-means around what changed); then the tree above the leaves is drawn anew, if these have
-become others; then codes and settings are made again, if the rows have become others. All pure functions.
+In this order: removed rows, which every scan passes over, are left out; leaves that grew too large are split, ones that
+became too small are dissolved, leaves whose rows have drifted from their centroids are centred on them and rows go where
+they are nearest (the steps of SPFresh, Xu et al., SOSP 2023, and one of Lloyd's k-means around what changed); then the
+tree above the leaves is drawn anew, if these have become others; then codes and settings are made again, if the rows
+have become others. All pure functions.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from hierindex.index.native import nearest, scan_rows
 from hierindex.index.nodes import Nodes
 from hierindex.index.partition import group_sums
-from hierindex.index.readying import ready, retune
+from hierindex.index.readying import compact, ready, retune
 from hierindex.index.reassign import centred, near_leaves, resettled
 from hierindex.index.reshape import drawn_anew, without
 from hierindex.index.snapshot import Snapshot
@@ -35,6 +36,7 @@ _FULL = 1.5
 """A leaf is dissolved only where the nearest one then holds at most so many times the wanted size."""
 _DRIFT = 0.1
 """How far rows may have drifted from their leaf's centroid, as a share of the way to the next centroid."""
+_DEAD = 0.1
 _WORK = 4
 """Upkeep stops when it has worked on so many times as many leaves as there are and no point came or went: a crowd of
 near-duplicates could be split and dissolved for ever, for k-means would rather have it in one leaf."""
@@ -53,6 +55,7 @@ class Maintained:
         moved: how many rows went to another leaf, those of split and dissolved leaves not counted.
         redrawn: how many times the tree above the leaves was drawn anew.
         retrained: how many times codes and settings were made anew.
+        compacted: how many times the rows of removed points were left out.
         left: how much is still to be done: leaves, and one each for the tree above them and for codes and settings.
     """
 
@@ -62,12 +65,13 @@ class Maintained:
     moved: int = 0
     redrawn: int = 0
     retrained: int = 0
+    compacted: int = 0
     left: int = 0
 
     @property
     def nothing(self) -> bool:
         """Whether there was nothing to do."""
-        return not (self.split or self.dissolved or self.centred or self.redrawn or self.retrained)
+        return not (self.split or self.dissolved or self.centred or self.redrawn or self.retrained or self.compacted)
 
     def then(self, later: Maintained) -> Maintained:
         """Both steps as one."""
@@ -78,6 +82,7 @@ class Maintained:
             moved=self.moved + later.moved,
             redrawn=self.redrawn + later.redrawn,
             retrained=self.retrained + later.retrained,
+            compacted=self.compacted + later.compacted,
             left=later.left,
         )
 
@@ -106,7 +111,10 @@ def maintain(snapshot: Snapshot, leaves: int = 64) -> tuple[Snapshot, Maintained
     """
     if not len(snapshot):
         return snapshot, Maintained()
-    due = _due(snapshot)
+    due, dead = _due(snapshot), len(snapshot.table) - len(snapshot)
+    if dead > _DEAD * len(snapshot.table):
+        after = compact(snapshot)
+        return after, Maintained(compacted=1, left=len(due) + _outdated(after) + _worn(after))
     if len(due):
         after, done = _shaped(snapshot, due, leaves)
     elif _outdated(snapshot):
