@@ -1,10 +1,10 @@
 """Keeping an index that changes as good as one built today, a bounded step at a time.
 
-In this order: removed rows, which every scan passes over, are left out; leaves that grew too large are split, ones that
-became too small are dissolved, leaves whose rows have drifted from their centroids are centred on them and rows go to
-where they are nearest (the steps of SPFresh, Xu et al., SOSP 2023, and one of Lloyd's k-means around what changed); then
-the tree above the leaves is drawn anew, if these have become others; then codes and settings are made again, if the rows
-have become others. All pure functions.
+In this order: removed rows, which every scan passes over, are left out; leaves that grew too large are split, ones
+that became too small are dissolved, leaves whose rows have drifted from their centroids are centred on them and rows go
+to where they are nearest (the steps of SPFresh, Xu et al., SOSP 2023, and one of Lloyd's k-means around what changed);
+then the tree above the leaves is drawn anew, if these have become others; then codes and settings are made again, if
+the rows have become others. All pure functions.
 """
 
 from __future__ import annotations
