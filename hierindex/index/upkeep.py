@@ -161,14 +161,15 @@ def _due(snapshot: Snapshot) -> _Due:
         return _Due([], [], [])
     position = nodes.leaf_position[table.leaf.values[live]]
     counts, sums = group_sums(table.rows.values[live], position, len(leaves))
+    members = np.split(live[np.argsort(position, kind="stable")], np.cumsum(counts)[:-1])
     wanted = snapshot.config.leaf_size(len(live))
     large = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i] > _LARGE * wanted]
-    split = [i for i in large if _differ(table, live[position == i])]
+    split = [i for i in large if _differ(table, members[i])]
     excess = len(leaves) - _MANY * snapshot.config.leaves_for(len(live))
     rising = np.argsort(counts, kind="stable").tolist()
     small = [i for rank, i in enumerate(rising) if rank < excess or counts[i] < _SMALL * wanted]
     room = np.asarray(_FULL * wanted - counts, np.float64)
-    small = [i for i in small if _room_for(table, nodes, live[position == i], i, room)]
+    small = [i for i in small if _room_for(table, nodes, members[i], i, room)]
     shift, way = _drift(nodes, counts, sums)
     drifted = np.flatnonzero(shift > _DRIFT * way)
     drifted = np.setdiff1d(drifted[np.argsort(-shift[drifted], kind="stable")], split, assume_unique=True)
