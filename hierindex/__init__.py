@@ -12,8 +12,9 @@ Importing this loads neither torch nor FAISS; they come with the first thing tha
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from hierindex.lazy import from_homes
 
 if TYPE_CHECKING:
     from hierindex.api import BuildConfig, HierIndex
@@ -36,9 +37,4 @@ _HOME_OF = {
     "Tree": "tree",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+__getattr__ = from_homes(__name__, _HOME_OF)

@@ -11,8 +11,9 @@ FAISS, and runs in one process as well.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from hierindex.lazy import from_homes
 
 if TYPE_CHECKING:
     from hierindex.cluster.building import build
@@ -30,9 +31,4 @@ _HOME_OF = {
     "build": "building",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for: Ray is loaded by what needs it."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+__getattr__ = from_homes(__name__, _HOME_OF)

@@ -8,8 +8,9 @@ the configuration, the results and the choice of the tree are plain Python and N
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from hierindex.lazy import from_homes
 
 if TYPE_CHECKING:
     from hierindex.learning.balance import (
@@ -167,9 +168,4 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for, so that reading a configuration does not load torch."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+__getattr__ = from_homes(__name__, _HOME_OF)

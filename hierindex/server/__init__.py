@@ -9,8 +9,9 @@ app = create_app(HierIndex.open("my.index"), ServerConfig(writable=True))
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from hierindex.lazy import from_homes
 
 if TYPE_CHECKING:
     from hierindex.server.app import create_app
@@ -28,9 +29,4 @@ _HOME_OF = {
     "create_app": "app",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+__getattr__ = from_homes(__name__, _HOME_OF)
