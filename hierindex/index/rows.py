@@ -13,6 +13,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hierindex.index.mapped import MappedRows, RowFile
+from hierindex.vectors import Int64
+
 __all__ = ["Column"]
 
 
@@ -21,6 +24,51 @@ class _Buffer:
     array: NDArray[Any]
     used: int
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def grown(self, n: int, more: NDArray[Any]) -> _Buffer:
+        """A buffer of the first n values and ``more``.
+
+        Half as large again as it must be, so that the appends to come mostly find room.
+        """
+        total = n + len(more)
+        array = np.empty((total + total // 2 + 16, *self.array.shape[1:]), self.array.dtype)
+        array[:n] = self.array[:n]
+        array[n:total] = more
+        return _Buffer(array, total)
+
+    def taken(self, n: int, some: Int64) -> _Buffer:
+        """A buffer of ``some`` of the first n values."""
+        return _Buffer(np.ascontiguousarray(self.array[:n][some]), len(some))
+
+    @property
+    def on_disk(self) -> int:
+        """How many of the values are mapped from a file and take no memory of this process."""
+        return 0
+
+
+@dataclass
+class _Mapped(_Buffer):
+    """Rows of a file with later ones behind them, see `RowFile`."""
+
+    file: RowFile = field(kw_only=True)
+
+    def grown(self, n: int, more: NDArray[Any]) -> _Buffer:
+        """As above, but only the later rows are copied."""
+        own, total = self.array[self.file.n : n], n + len(more)
+        array = self.file.mapped(total + len(own) + len(more))
+        array[self.file.n : n] = own
+        array[n:total] = more
+        return _Mapped(array, total, file=self.file)
+
+    def taken(self, n: int, some: Int64) -> _Buffer:
+        """As above, in a file of its own."""
+        file = self.file.gathered(self.array[:n], some)
+        return _Mapped(file.mapped(len(some)), len(some), file=file)
+
+    @property
+    def on_disk(self) -> int:
+        """The rows of the file."""
+        return self.file.n
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +94,11 @@ class Column:
     def taking(cls, array: NDArray[Any]) -> Self:
         """A column of ``array`` ``(n, ...)`` itself, which nobody else may write to from now on.
 
-        Where that is the beginning of a longer array, the room behind it is taken too.
+        Where that is the beginning of a longer array, the room behind it is taken too. Rows that are mapped from a file
+        stay there.
         """
+        if isinstance(array, MappedRows) and array.file is not None and array.whole is not None:
+            return cls(_Mapped(array.whole, len(array), file=array.file), len(array))
         whole, array = array.base, np.ascontiguousarray(array)
         if (
             isinstance(whole, np.ndarray)  # not the bytes that an array was unpickled from
@@ -69,6 +120,25 @@ class Column:
         view.flags.writeable = False
         return view
 
+    @property
+    def mapped_bytes(self) -> int:
+        """How many bytes of the values are mapped from a file: the disk's, which the system keeps in memory at will."""
+        return min(self._buffer.on_disk, self.n) * self._width
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of the values are this process's own memory."""
+        return self.n * self._width - self.mapped_bytes
+
+    @property
+    def _width(self) -> int:
+        array = self._buffer.array
+        return int(array.itemsize * np.prod(array.shape[1:], dtype=np.int64))
+
+    def take(self, some: Int64) -> Column:
+        """The column of ``some`` of the values, by number; where they are mapped from a file, in another such file."""
+        return Column(self._buffer.taken(self.n, some), len(some))
+
     def append(self, more: NDArray[Any]) -> Column:
         """The column of these values and ``more`` behind them."""
         total = self.n + len(more)
@@ -78,13 +148,4 @@ class Column:
                 self._buffer.array[self.n : total] = more
                 self._buffer.used = total
                 return Column(self._buffer, total)
-        return Column(_grown(self._buffer.array[: self.n], more), total)
-
-
-def _grown(first: NDArray[Any], more: NDArray[Any]) -> _Buffer:
-    """A buffer half as large again as it must be, so that the appends to come mostly find room."""
-    total = len(first) + len(more)
-    array = np.empty((total + total // 2 + 16, *first.shape[1:]), first.dtype)
-    array[: len(first)] = first
-    array[len(first) : total] = more
-    return _Buffer(array, total)
+        return Column(self._buffer.grown(self.n, more), total)
