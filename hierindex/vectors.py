@@ -16,7 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from hierindex.errors import DuplicateIdError, EmptyInputError, InputError
 
-__all__ = ["Float32", "Ids", "Int64", "Metric", "as_ids", "as_labels", "as_vectors", "member", "positive"]
+__all__ = [
+    "Float32",
+    "Ids",
+    "Int64",
+    "Metric",
+    "as_ids",
+    "as_labels",
+    "as_vectors",
+    "finite_rows",
+    "member",
+    "positive",
+]
 
 Member = TypeVar("Member", bound=Enum)
 Float32 = NDArray[np.float32]
@@ -207,8 +218,19 @@ def _as_array(x: ArrayLike, name: str) -> NDArray[Any]:
     return array
 
 
+def finite_rows(x: Float32, *, at_once: int = 65_536) -> NDArray[np.bool_]:
+    """``(n,)``: which rows ``(n, d)`` hold neither NaN nor infinity; looked at some at a time.
+
+    Example:
+        >>> finite_rows(np.array([[1, 2], [np.nan, 0]], np.float32)).tolist()
+        [True, False]
+    """
+    parts = [np.isfinite(x[at : at + at_once]).all(axis=1) for at in range(0, len(x), at_once)]
+    return np.concatenate(parts) if parts else np.ones(0, np.bool_)
+
+
 def _refuse_non_finite(x: Float32, name: str) -> None:
-    bad = ~np.isfinite(x).all(axis=1)
+    bad = ~finite_rows(x)
     if bad.any():
         rows = np.flatnonzero(bad)
         raise InputError(

@@ -50,6 +50,7 @@ def _search(snapshot: Snapshot) -> dict[str, Any]:
 def _memory(snapshot: Snapshot) -> dict[str, float]:
     """Bytes a point in memory, by part; what Python and FAISS need around them is not counted.
 
+    ``mapped`` are rows that lie in a file: the system keeps them in memory while there is room, and ``all`` is without.
     ``codes`` are kept twice, by row and by leaf (float32 rows by leaf where leaves are not coded); ``ids`` are the
     points' own and the row numbers in the leaves; ``tree`` is centroids and places of all nodes.
     """
@@ -61,7 +62,7 @@ def _memory(snapshot: Snapshot) -> dict[str, float]:
         lists, listed = packed.base * width, packed.base * (8 + packed.list_of.itemsize)
     nodes = snapshot.nodes
     parts = {
-        "rows": table.rows.values.nbytes,
+        "rows": table.rows.held_bytes,
         "codes": coded + lists,
         "ids": table.ids.values.nbytes + listed,
         "points": table.points.values.nbytes if isinstance(table.points, Column) else 0,
@@ -69,7 +70,8 @@ def _memory(snapshot: Snapshot) -> dict[str, float]:
         "columns": sum(column.values.nbytes for column in (table.seq, table.home, table.leaf)) + 16 * len(table.moves),
         "tree": nodes.centroid.nbytes + nodes.ball.nbytes,
     }
-    return {name: round(size / n, 1) for name, size in (parts | {"all": sum(parts.values())}).items()}
+    parts |= {"all": sum(parts.values()), "mapped": table.rows.mapped_bytes}
+    return {name: round(size / n, 1) for name, size in parts.items()}
 
 
 def _operating_point(snapshot: Snapshot, recall: float) -> dict[str, Any]:

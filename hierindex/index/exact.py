@@ -18,6 +18,7 @@ _SPARE = 8
 _PAIRS_AT_ONCE = 4_000_000
 _GATHER_BELOW = 0.5  # below this share of rows it is cheaper to copy them out for all queries than to ask of each row
 _GATHER_FOR_ONE_BELOW = 0.125
+_GATHER_MOST = 64 * 2**20  # bytes copied out at once: what is compared may be larger than the memory
 
 
 def exact_rows(queries: Float32, rows: Float32, k: int, by_product: bool, only: Selector | None = None) -> Int64:
@@ -41,8 +42,17 @@ def exact_rows_where(queries: Float32, rows: Float32, k: int, by_product: bool, 
     if count > (_GATHER_FOR_ONE_BELOW if len(queries) == 1 else _GATHER_BELOW) * len(rows):
         return exact_rows(queries, rows, k, by_product, Selector(allowed))
     some = np.flatnonzero(allowed)
+    step = max(1, _GATHER_MOST // (4 * rows.shape[1]))
+    found = _gathered(queries, rows, some[:step], k, by_product)
+    for at in range(step, count, step):
+        both = joined(found, _gathered(queries, rows, some[at : at + step], k, by_product))
+        found = nearest_among(queries, rows, both, min(k, both.shape[1]), by_product)[0]
+    return found
+
+
+def _gathered(queries: Float32, rows: Float32, some: Int64, k: int, by_product: bool) -> Int64:
     ids = exact_rows(queries, rows[some], k, by_product)
-    return np.where(ids >= 0, some[ids], -1) if count else ids
+    return np.where(ids >= 0, some[ids], -1) if len(some) else ids
 
 
 def joined(first: Int64, second: Int64) -> Int64:

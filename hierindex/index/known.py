@@ -17,6 +17,7 @@ from hierindex.vectors import Float32, Int64
 __all__ = ["KnownCodes", "checks"]
 
 _AT_ONCE = 1_024  # rows whose products fit into a core's cache
+_CODED_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class KnownCodes:
             return None
         live = table.ids.live_rows
         live = live[live < len(packed.codes)]
-        return cls(table.seq.values[live], checks(table.rows.values[live]), packed.codes.values[live])
+        return cls(table.seq.values[live], checks(table.rows.values, live), packed.codes.values[live])
 
     def of_rows(self, table: Table, base: int, coder: Coder) -> Column:
         """The codes of the first ``base`` rows of a table: known ones, and what ``coder`` makes of the others."""
@@ -48,22 +49,26 @@ class KnownCodes:
         if not len(self.seq) or self.codes.shape[1] != coder.quantizer.code_size:
             return Column.of(coder.encode(rows))
         at = np.minimum(np.searchsorted(self.seq, seq), len(self.seq) - 1)
-        new = (self.seq[at] != seq) | (self.check[at] != checks(rows))
+        new = np.flatnonzero((self.seq[at] != seq) | (self.check[at] != checks(rows)))
         codes = self.codes[at]
-        if new.any():
-            codes[new] = coder.encode(np.ascontiguousarray(rows[new]))
-        return Column.of(codes)
+        for start in range(0, len(new), _CODED_AT_ONCE):
+            some = new[start : start + _CODED_AT_ONCE]
+            codes[some] = coder.encode(rows[some])
+        return Column.taking(codes)
 
 
-def checks(rows: Float32) -> NDArray[np.uint64]:
-    """``(n,)``: a number for each row ``(n, d)`` that another vector hardly ever has (a linear hash of its bits)."""
-    plain = np.ascontiguousarray(rows, dtype="<f4")
-    if plain.shape[1] % 2:
-        plain = np.pad(plain, ((0, 0), (0, 1)))
-    bits = plain.view("<u8")  # two dimensions a number
-    odd = np.random.default_rng(20250108717).integers(0, 2**63, bits.shape[1], dtype=np.uint64) * np.uint64(2) + 1
-    out, held = np.empty(len(bits), np.uint64), np.empty((_AT_ONCE, bits.shape[1]), np.uint64)
-    for start in range(0, len(bits), _AT_ONCE):
-        some = bits[start : start + _AT_ONCE]
-        out[start : start + _AT_ONCE] = np.multiply(some, odd, out=held[: len(some)]).sum(axis=1)
+def checks(rows: Float32, some: Int64 | None = None) -> NDArray[np.uint64]:
+    """``(n,)``: a number for each row ``(n, d)`` that another vector hardly ever has (a linear hash of its bits).
+
+    Of ``some`` of the rows, where these are given; only a few are ever copied.
+    """
+    n, dim = len(rows) if some is None else len(some), rows.shape[1]
+    width = -(-dim // 2)  # two dimensions a number
+    odd = np.random.default_rng(20250108717).integers(0, 2**63, width, dtype=np.uint64) * np.uint64(2) + 1
+    out, held = np.empty(n, np.uint64), np.empty((_AT_ONCE, width), np.uint64)
+    for start in range(0, n, _AT_ONCE):
+        part = rows[start : start + _AT_ONCE] if some is None else rows[some[start : start + _AT_ONCE]]
+        plain = np.ascontiguousarray(part, dtype="<f4")
+        bits = (np.pad(plain, ((0, 0), (0, 1))) if dim % 2 else plain).view("<u8")
+        out[start : start + _AT_ONCE] = np.multiply(bits, odd, out=held[: len(bits)]).sum(axis=1)
     return out

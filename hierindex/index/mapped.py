@@ -148,7 +148,7 @@ def lengthen(handle: int, size: int) -> int:
 
 
 def _write(handle: int, rows: Float32) -> None:
-    left = memoryview(np.ascontiguousarray(rows)).cast("B")
+    left = memoryview(rows.tobytes())
     while left:
         left = left[os.write(handle, left) :]
 

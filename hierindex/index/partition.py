@@ -83,14 +83,17 @@ def nodes_of(top: Tree, rows: Float32, points: Float32, leaf: Int64) -> Nodes:
     )
 
 
-def group_sums(x: Float32, group: Int64, k: int, *, at_once: int = 65_536) -> tuple[Int64, Float64]:
-    """``(k,)`` sizes and ``(k, d)`` float64 sums of the rows ``(n, d)`` of each group 0 .. k-1."""
+def group_sums(
+    x: Float32, group: Int64, k: int, *, some: Int64 | None = None, at_once: int = 65_536
+) -> tuple[Int64, Float64]:
+    """``(k,)`` sizes and ``(k, d)`` float64 sums of the rows ``(n, d)``, or of ``some``, of each group 0 .. k-1."""
     sums = np.zeros((k, x.shape[1]))
-    for start in range(0, len(x), at_once):
+    for start in range(0, len(group), at_once):
         part = group[start : start + at_once]
+        rows = x[start : start + at_once] if some is None else x[some[start : start + at_once]]
         order = np.argsort(part, kind="stable")
         present, first = np.unique(part[order], return_index=True)
-        sums[present] += np.add.reduceat(x[start : start + at_once][order].astype(np.float64), first, axis=0)
+        sums[present] += np.add.reduceat(rows[order].astype(np.float64), first, axis=0)
     return np.bincount(group, minlength=k).astype(np.int64), sums
 
 

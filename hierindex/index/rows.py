@@ -94,14 +94,15 @@ class Column:
     def taking(cls, array: NDArray[Any]) -> Self:
         """A column of ``array`` ``(n, ...)`` itself, which nobody else may write to from now on.
 
-        Where that is the beginning of a longer array, the room behind it is taken too. Rows that are mapped from a file
-        stay there.
+        Where that is the beginning of a longer array, the room behind it is taken too, if it may be written to. Rows
+        that are mapped from a file stay there.
         """
         if isinstance(array, MappedRows) and array.file is not None and array.whole is not None:
             return cls(_Mapped(array.whole, len(array), file=array.file), len(array))
         whole, array = array.base, np.ascontiguousarray(array)
         if (
-            isinstance(whole, np.ndarray)  # not the bytes that an array was unpickled from
+            array.flags.writeable
+            and isinstance(whole, np.ndarray)  # not the bytes that an array was unpickled from
             and whole.flags.c_contiguous
             and (whole.shape[1:], whole.dtype) == (array.shape[1:], array.dtype)
             and whole.ctypes.data == array.ctypes.data

@@ -73,11 +73,18 @@ class Table:
 
     @classmethod
     def of(
-        cls, new: NewRows | Stored, home: Int64, leaf: Int64, seq: Int64 | None = None, moves: Moves | None = None
+        cls,
+        new: NewRows | Stored,
+        home: Int64,
+        leaf: Int64,
+        seq: Int64 | None = None,
+        moves: Moves | None = None,
+        rows: Column | None = None,
     ) -> Self:
-        """The table of these points and no others."""
+        """The table of these points and no others; ``rows`` is the column of theirs where there is one already."""
         numbers = np.arange(len(new.rows), dtype=np.int64) if seq is None else seq
-        rows = Column.taking(new.rows) if isinstance(new, Stored) else Column.of(new.rows)
+        if rows is None:
+            rows = Column.taking(new.rows) if isinstance(new, Stored) else Column.of(new.rows)
         return cls(
             ids=IdTable.of(new.ids),
             rows=rows,
@@ -160,9 +167,10 @@ class Table:
         """The table of the rows that are there, numbered anew in the same order."""
         live = self.ids.live_rows
         payload = None if self.payload is None else self.payload.take(pa.array(live)).combine_chunks()
-        new = NewRows(self.rows.values[live], self.ids.values[live], self.points_of(live), payload)
+        rows = self.rows.take(live)
+        new = NewRows(rows.values, self.ids.values[live], self.points_of(live), payload)
         seq = self.seq.values[live]
-        table = Table.of(new, self.home.values[live], self.leaf.values[live], seq, self.moves.of(seq))
+        table = Table.of(new, self.home.values[live], self.leaf.values[live], seq, self.moves.of(seq), rows)
         return replace(table, floor=self.next_seq)
 
 

@@ -160,7 +160,7 @@ def _due(snapshot: Snapshot) -> _Due:
     if snapshot.worked > _WORK * len(leaves):
         return _Due([], [], [])
     position = nodes.leaf_position[table.leaf.values[live]]
-    counts, sums = group_sums(table.rows.values[live], position, len(leaves))
+    counts, sums = group_sums(table.rows.values, position, len(leaves), some=live)
     members = np.split(live[np.argsort(position, kind="stable")], np.cumsum(counts)[:-1])
     wanted = snapshot.config.leaf_size(len(live))
     large = [i for i in np.argsort(-counts, kind="stable").tolist() if counts[i] > _LARGE * wanted]

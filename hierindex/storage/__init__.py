@@ -7,6 +7,7 @@ from hierindex.storage.change import Edit
 from hierindex.storage.codes_file import CodesFile
 from hierindex.storage.compaction import Compacted
 from hierindex.storage.files import Place, place_of
+from hierindex.storage.mapped import RowCache, RowsIn
 from hierindex.storage.model_file import ModelFile
 from hierindex.storage.points import Points
 from hierindex.storage.store import Contents, Store, Version, refuse_taken
@@ -22,6 +23,8 @@ __all__ = [
     "ModelFile",
     "Place",
     "Points",
+    "RowCache",
+    "RowsIn",
     "Store",
     "TreeFile",
     "Version",

@@ -21,6 +21,7 @@ from hierindex.storage.files import Place, damaged, new_file, opened, reading
 __all__ = ["Part", "group_rows", "groups", "highest", "part_rows", "write_parts"]
 
 _GROUP_BYTES = 32 * 2**20  # of vectors in a row group: what is held twice while reading
+_READ_BYTES = 2**20  # of a column at once, where a group is not read whole
 _GROUPS = 2  # row groups in a part: a delete rewrites the parts it touches
 
 
@@ -82,8 +83,10 @@ def write_parts(folder: Place, tables: Iterable[pa.Table], schema: pa.Schema) ->
         yield Part.of(path, _write(path, batch, schema), batch)
 
 
-def groups(part: Part, schema: pa.Schema, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """The row groups of a part, as tables of (those ``columns`` of) ``schema``.
+def groups(
+    part: Part, schema: pa.Schema, columns: list[str] | None = None, at_once: int | None = None
+) -> Iterator[pa.Table]:
+    """The row groups of a part, as tables of (those ``columns`` of) ``schema``; or at most ``at_once`` rows at a time.
 
     Raises:
         CorruptIndexError: the part is missing, damaged, or not what the log and the schema say.
@@ -94,9 +97,14 @@ def groups(part: Part, schema: pa.Schema, columns: list[str] | None = None) -> I
         source = opened(part.path)
         if (size := source.stat().st_size if isinstance(source, Path) else source.size()) != part.size:
             raise damaged(part.path, f"{size} bytes where the log says {part.size}")
-        with pq.ParquetFile(source, page_checksum_verification=True) as file:
+        buffered = 0 if at_once is None else _READ_BYTES
+        with pq.ParquetFile(source, page_checksum_verification=True, buffer_size=buffered) as file:
             if file.metadata.num_rows != part.rows:
                 raise damaged(part.path, f"{file.metadata.num_rows} rows where the log says {part.rows}")
+            if at_once is not None:
+                for batch in file.iter_batches(at_once, columns=names):
+                    yield _shaped(pa.Table.from_batches([batch]), target)
+                return
             for group in range(file.num_row_groups):
                 yield _shaped(file.read_row_group(group, names), target)
 

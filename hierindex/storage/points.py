@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from hierindex.errors import InputError
 from hierindex.storage.payload import fit, storable
-from hierindex.vectors import Float32, Ids, Int64, as_ids
+from hierindex.vectors import Float32, Ids, Int64, as_ids, finite_rows
 
 __all__ = ["OWN", "Points", "arrow_ids", "point_schema"]
 
@@ -62,7 +62,7 @@ class Points:
             raise InputError("seq should rise from 0 or above; found a step down or a repeat")
         if n and (self.leaf.min() < 0 or self.leaf.max() >= n_nodes):
             raise InputError(f"leaf should be a node, 0..{n_nodes - 1}; found {self.leaf.min()}..{self.leaf.max()}")
-        if not np.isfinite(self.rows).all():
+        if not finite_rows(self.rows).all():
             raise InputError("rows should be finite; found NaN or infinity")
 
     def tables(self, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
