@@ -17,6 +17,7 @@ from benchmarks.sections import (
     filters,
     imbalanced,
     leads,
+    leaves,
     recommender,
     scale_model,
     search,
@@ -33,6 +34,7 @@ __all__ = ["main", "page"]
 
 _SECTIONS = {
     "search": search.section,
+    "leaves": leaves.section,
     "search_leads": search_leads.section,
     "filters": filters.section,
     "updates": updates.section,
