@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 from hierindex import BuildConfig, HierIndex
+from hierindex.cluster.asking import Asking
 from hierindex.cluster.config import Placing
 from hierindex.cluster.front import Front
 from hierindex.cluster.loading import Source, read_front, read_shard
 from hierindex.cluster.placement import Placement, weights
 from hierindex.cluster.scanner import InProcess, SpreadLeaves
 from hierindex.index.config import IndexConfig
+from hierindex.index.heat import HeatCounter
 from hierindex.results import Hits
 from hierindex.vectors import Float32
 
@@ -38,12 +42,18 @@ def cloud(n: int, dim: int, seed: int, grid: float | None = None) -> Float32:
 
 
 def saved(
-    path: Path, x: Float32, quick: BuildConfig, metric: str = "l2", ids: object = None, **index: object
+    path: Path,
+    x: Float32,
+    quick: BuildConfig,
+    metric: str = "l2",
+    ids: object = None,
+    payload: object = None,
+    **index: object,
 ) -> HierIndex:
     """A small index laid out as a large one is, at a path."""
     settings = {"flat_below": 500, "n_leaves": 40, "num_threads": 1} | index
     config = replace(quick, index=IndexConfig(**settings))
-    return HierIndex.from_vectors(x, metric=metric, ids=ids, config=config, path=path)
+    return HierIndex.from_vectors(x, metric=metric, ids=ids, payload=payload, config=config, path=path)
 
 
 def spread(
@@ -55,3 +65,16 @@ def spread(
     placement = Placement.of(weights(front.nodes.count[front.nodes.leaves]), workers, replicas, placing)
     shards = (None if w in dead else read_shard(source, placement.held_by(w)).shard for w in range(workers))
     return front, SpreadLeaves(placement, InProcess(tuple(shards)), front.of_strings)
+
+
+class Spread(Asking):
+    """What `ClusterIndex` can be asked, of workers of this process, some of which are dead."""
+
+    def __init__(self, index: HierIndex, workers: int, replicas: int = 1, dead: tuple[int, ...] = ()) -> None:
+        assert index._store is not None
+        front, scanner = spread(index._store.path, workers, replicas, dead=dead)
+        self._state = SimpleNamespace(front=front, scanner=scanner, encoding=index._view.encoding)
+        self._heat = HeatCounter()
+
+    def _entered(self) -> nullcontext[SimpleNamespace]:
+        return nullcontext(self._state)

@@ -165,7 +165,7 @@ def test_leaves_of_what_was_found_count_once_a_query():
 def test_without_rings_rows_from_the_first_on_are_compared():
     x = mixture(100, 4)
     snapshot = build(x)
-    near = all_within(x[:5], 0.7, Searched(x, Metric.L2, snapshot.nodes, snapshot.leaf), NoWatch())
+    near = all_within(x[:5], 0.7, Searched(x, Metric.L2), (snapshot.nodes, snapshot.leaf), NoWatch())
     check(near, slow_distances(x[:5], x, Metric.L2), 0.7, np.ones(100, bool))
 
 

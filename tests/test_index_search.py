@@ -368,7 +368,7 @@ def test_a_narrower_filter_scans_more_leaves_and_a_very_narrow_one_none(monkeypa
     turned = snapshot.packed.turned(queries)
 
     def lists(mask, recall=0.9):
-        leaves = Sieve.of(snapshot.packed, 10, mask, snapshot.tuned, recall).leaves(turned)
+        leaves = Sieve.over(snapshot.packed, 10, snapshot.packed.matching(mask), snapshot.tuned, recall).leaves(turned)
         assert (np.diff((leaves >= 0).astype(int), axis=1) <= 0).all()  # -1 only at the ends
         return leaves
 

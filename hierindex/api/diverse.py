@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +21,7 @@ from hierindex.index.nodes import Nodes
 from hierindex.index.snapshot import Snapshot
 from hierindex.vectors import Float32, Int64, as_ids, positive
 
-__all__ = ["Diverse", "branches", "excluded_rows"]
+__all__ = ["Among", "Diverse", "Rows", "Searchable", "branches", "excluded_rows"]
 
 Found = tuple[Int64, Float32]
 _LOOK, _LOOK_FURTHER = 8, 64  # times k rows: looking at more costs less than leaving full branches out of a search
@@ -60,24 +61,76 @@ def excluded_rows(snapshot: Snapshot, ids: ArrayLike | None) -> Int64:
 
 
 @dataclass(frozen=True, eq=False)
+class Among:
+    """Some of the rows that may be found.
+
+    Attributes:
+        open: ``(m,)`` bool: nodes in which they lie.
+        without: ``(w,)`` rows that are not among them.
+    """
+
+    open: NDArray[np.bool_]
+    without: Int64
+
+
+class Searchable(Protocol):
+    """Rows that can be searched, wherever they are; those that came first have the lower numbers."""
+
+    def __len__(self) -> int:
+        """How many points there are."""
+
+    def nearest(self, queries: Float32, k: int, among: Among | None, watch: NoWatch | None) -> Found:
+        """The k nearest rows ``(q, k)``, -1 for none, and distances; None is among all."""
+
+    def leaf_of(self, rows: Int64) -> Int64:
+        """``(r,)``: the leaves of rows that were found."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a snapshot.
+
+    Attributes:
+        snapshot: the index. recall, mask: as for `Snapshot.search`.
+    """
+
+    snapshot: Snapshot
+    recall: float
+    mask: NDArray[np.bool_] | None
+
+    def __len__(self) -> int:
+        """See `Searchable`."""
+        return len(self.snapshot)
+
+    def nearest(self, queries: Float32, k: int, among: Among | None, watch: NoWatch | None) -> Found:
+        """See `Searchable`."""
+        mask = self.mask
+        if among is not None:
+            mask = among.open[self.snapshot.leaf] & (self.snapshot.ids.alive if mask is None else mask)
+            mask[among.without] = False
+        return self.snapshot.search(queries, k, self.recall, None, mask, watch)
+
+    def leaf_of(self, rows: Int64) -> Int64:
+        """See `Searchable`."""
+        return self.snapshot.leaf[rows]
+
+
+@dataclass(frozen=True, eq=False)
 class Diverse:
     """A search that finds at most so many rows of one branch.
 
     Attributes:
-        snapshot: the index.
+        rows: what is searched.
         branch_of: ``(m,)``, see `branches`.
         per_branch: how many rows of one branch.
         merged: all queries ask together, and a row is as far away as it is from the nearest of them.
-        recall, mask: as for `Snapshot.search`.
         excluded: row numbers, rising, that are not to be found: few, for they are looked at and passed over.
     """
 
-    snapshot: Snapshot
+    rows: Searchable
     branch_of: Int64
     per_branch: int
     merged: bool
-    recall: float
-    mask: NDArray[np.bool_] | None
     excluded: Int64
 
     def search(self, queries: Float32, k: int, watch: NoWatch | None) -> Found:
@@ -94,7 +147,7 @@ class Diverse:
         """
         asked = [queries] if self.merged else list(queries[:, None])
         width = k if self.per_branch >= k else _LOOK * k
-        looked = self._nearest(queries, width + min(len(self.excluded), _LOOK * k), self.mask, watch)
+        looked = self._nearest(queries, width + min(len(self.excluded), _LOOK * k), None, watch)
         answers = [self._filled(*each, k) for each in zip(asked, looked, strict=True)]
         rows, distances = np.full((len(asked), k), -1, np.int64), np.full((len(asked), k), np.inf, np.float32)
         for at, (own, gaps) in enumerate(answers):
@@ -109,22 +162,24 @@ class Diverse:
         """
         nothing = np.zeros(0, np.int64)
         own, gaps = self._under_limit(*found, nothing, k)
-        if len(own) < k and len(found[0]) < len(self.snapshot):
-            (found,) = self._nearest(queries, _LOOK_FURTHER * k + len(self.excluded), self.mask)
+        if len(own) < k and len(found[0]) < len(self.rows):
+            (found,) = self._nearest(queries, _LOOK_FURTHER * k + len(self.excluded), None)
             own, gaps = self._under_limit(*found, nothing, k)
-        while len(own) < k and (among := self._with_room(own)).any():
+        while len(own) < k:
             missing = k - len(own)
-            (found,) = self._nearest(queries, _LOOK * missing, among)
+            (found,) = self._nearest(queries, _LOOK * missing, self._with_room(own))
             more, further = self._under_limit(*found, own, missing)
+            if not len(more):
+                break
             own, gaps = np.concatenate([own, more]), np.concatenate([gaps, further])
         return own, gaps
 
     def _nearest(
-        self, queries: Float32, width: int, mask: NDArray[np.bool_] | None, watch: NoWatch | None = None
+        self, queries: Float32, width: int, among: Among | None, watch: NoWatch | None = None
     ) -> Iterator[Found]:
         """The ``width`` nearest rows, answer by answer."""
-        width = min(width, len(self.snapshot))
-        rows, distances = self.snapshot.search(queries, width, self.recall, None, mask, watch)
+        width = min(width, len(self.rows))
+        rows, distances = self.rows.nearest(queries, width, among, watch)
         yield from [_pooled(rows, distances, width)] if self.merged else zip(rows, distances, strict=True)
 
     def _under_limit(self, rows: Int64, distances: Float32, own: Int64, k: int) -> Found:
@@ -141,20 +196,17 @@ class Diverse:
         kept = np.flatnonzero(place < self._room(own)[branch])[:k]
         return rows[kept], distances[kept]
 
-    def _with_room(self, own: Int64) -> NDArray[np.bool_]:
-        """``(n,)``: the allowed rows that are not found yet and whose branches are not full."""
-        snapshot = self.snapshot
+    def _with_room(self, own: Int64) -> Among:
+        """The rows that are not found yet and whose branches are not full."""
         open_leaf = (self._room(own) > 0)[self.branch_of]  # inner nodes too, which hold no rows
-        among = open_leaf[snapshot.leaf] & snapshot.ids.alive
-        among[own] = among[self.excluded] = False
-        return among if self.mask is None else among & self.mask
+        return Among(open_leaf, np.concatenate([own, self.excluded]))
 
     def _room(self, own: Int64) -> Int64:
         """``(b,)``: how many more rows each branch may give."""
         return self.per_branch - np.bincount(self._branch(own), minlength=self._n_branches)
 
     def _branch(self, rows: Int64) -> Int64:
-        return self.branch_of[self.snapshot.leaf[rows]]
+        return self.branch_of[self.rows.leaf_of(rows)]
 
     @cached_property
     def _n_branches(self) -> int:

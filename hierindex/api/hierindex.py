@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from hierindex.api import build as building
 from hierindex.api import persist
 from hierindex.api.config import BuildConfig
-from hierindex.api.diverse import Diverse, branches, excluded_rows
+from hierindex.api.diverse import Diverse, Rows, branches, excluded_rows
 from hierindex.api.elsewhere import build_elsewhere
 from hierindex.api.keeper import Keeper
 from hierindex.api.shown import shown
@@ -22,6 +22,7 @@ from hierindex.errors import InputError
 from hierindex.index.compare import Measured, against_flat
 from hierindex.index.explain import Explanation
 from hierindex.index.filters import Filter
+from hierindex.index.ranges import checked_radius
 from hierindex.results import Hits, Ranges
 from hierindex.storage import Place, Store
 from hierindex.vectors import Float32, Metric, positive
@@ -260,7 +261,7 @@ class HierIndex(Keeper):
         """
         view = self._view  # one state for the whole of the search, whatever a writer does meanwhile
         snapshot = view.snapshot
-        near = None if radius is None else snapshot.checked_radius(radius)
+        near = None if radius is None else checked_radius(radius, snapshot.metric)
         if near is not None and k is None and nprobe is not None:
             raise InputError(f"nprobe should come with k: a search by radius alone is exact; found nprobe={nprobe!r}")
         mask = None if filter is None else snapshot.mask(filter)
@@ -311,12 +312,10 @@ class HierIndex(Keeper):
         """
         view = self._view
         how = Diverse(
-            snapshot=view.snapshot,
+            rows=Rows(view.snapshot, recall, None if filter is None else view.snapshot.mask(filter)),
             branch_of=branches(view.snapshot.nodes, n_clusters),
             per_branch=positive(per_branch, "per_branch"),
             merged=merged,
-            recall=recall,
-            mask=None if filter is None else view.snapshot.mask(filter),
             excluded=excluded_rows(view.snapshot, exclude),
         )
         return view.hits(*how.search(view.encoding.query(query), positive(k, "k"), self._heat))

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from hierindex.cluster.building import build
     from hierindex.cluster.config import ClusterConfig, Placing
     from hierindex.cluster.index import ClusterIndex
-    from hierindex.cluster.results import ClusterHits
+    from hierindex.cluster.results import ClusterHits, ClusterRanges
 
-__all__ = ["ClusterConfig", "ClusterHits", "ClusterIndex", "Placing", "build"]
+__all__ = ["ClusterConfig", "ClusterHits", "ClusterIndex", "ClusterRanges", "Placing", "build"]
 
 _HOME_OF = {
     "ClusterConfig": "config",
     "ClusterHits": "results",
     "ClusterIndex": "index",
+    "ClusterRanges": "results",
     "Placing": "config",
     "build": "building",
 }

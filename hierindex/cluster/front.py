@@ -20,7 +20,7 @@ from hierindex.index.router import Router
 from hierindex.index.search import Plan
 from hierindex.vectors import Float32, Int64, Metric, positive
 
-__all__ = ["Front"]
+__all__ = ["Front", "Lists"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,26 +114,66 @@ class Front:
         """Queries ``(q, d)`` as router and lists take them."""
         return queries if self.coder is None else self.coder.turned(queries)
 
-    def plan(self, k: int, recall: float) -> Plan | None:
+    def plan(self, k: int, recall: float, nprobe: int | None = None) -> Plan | None:
         """How wide to search, as a local search would; None for comparing all rows.
 
         Raises:
-            InputError: recall outside (0, 1], or k below 1.
+            InputError: recall outside (0, 1], k or nprobe below 1.
         """
         if not 0 < recall <= 1:
             raise InputError(f"recall should be above 0 and at most 1; found {recall!r}")
         positive(k, "k")
+        if nprobe is not None:
+            known = self.tuned or OperatingPoints((), 0, 0)
+            return Plan(0, positive(nprobe, "nprobe"), k if self.coder is None else known.most_candidates(k))
         if self.packed_seq is None or self.n <= self.config.flat_below or self.tuned is None or recall == 1:
             return None
         point = self.tuned.lookup(k, recall)
         return None if point is None else Plan.of(point)
 
-    def leaves(self, turned: Float32, plan: Plan) -> Int64:
+    def leaves(self, turned: Float32, plan: Plan, filtered: bool = False) -> Int64:
         """``(q, p)``: positions of the leaves that each query needs, nearest first, then -1.
 
-        Told for one query as a local search tells it for one, and for a batch as for a batch: the two may round apart.
+        Told for one query as a local search tells it for one, and for a batch, or with a filter, as for a batch: the
+        two may round apart.
         """
         leaves, distances = self.router.route(turned, plan.nprobe, plan.beam)
-        if len(turned) == 1 and plan.effort and not len(self.late):
+        if len(turned) == 1 and plan.effort and not len(self.late) and not filtered:
             return np.ascontiguousarray(leaves[:, : leaves_for_one(plan.effort, distances[0].tolist())])
         return only_needed(plan.effort, leaves, distances)
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """What a `Sieve` has to know of lists that lie elsewhere.
+
+    Attributes:
+        front: the version. sizes: ``(L,)``, rows in each list.
+    """
+
+    front: Front
+    sizes: Int64
+
+    @property
+    def base(self) -> int:
+        """How many rows are in lists."""
+        return int(self.sizes.sum())
+
+    @property
+    def nodes(self) -> Nodes:
+        """The tree."""
+        return self.front.nodes
+
+    @property
+    def router(self) -> Router:
+        """The way to the leaves."""
+        return self.front.router
+
+    @property
+    def coder(self) -> Coder | None:
+        """What codes rows."""
+        return self.front.coder
+
+    def turned(self, queries: Float32) -> Float32:
+        """Queries as router and lists take them."""
+        return self.front.turned(queries)

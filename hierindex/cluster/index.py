@@ -13,20 +13,19 @@ import numpy as np
 
 from hierindex.api.encoding import Encoding
 from hierindex.api.model import Model
+from hierindex.cluster.asking import Asking
 from hierindex.cluster.changing import Changing
 from hierindex.cluster.config import ClusterConfig
 from hierindex.cluster.front import Front
 from hierindex.cluster.loading import Source, read_front
 from hierindex.cluster.placement import Placement, weights
 from hierindex.cluster.ray import joined
-from hierindex.cluster.results import ClusterHits
 from hierindex.cluster.scanner import SpreadLeaves
-from hierindex.cluster.searching import Found, search
 from hierindex.cluster.workers import AtVersion, Crew, Recovery
 from hierindex.errors import CorruptIndexError
 from hierindex.index.heat import HeatCounter
 from hierindex.storage import Store
-from hierindex.vectors import Float32, Int64, Metric, positive
+from hierindex.vectors import Int64, Metric
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,7 +48,7 @@ class _State:
     users: int = 0
 
 
-class ClusterIndex(Changing):
+class ClusterIndex(Asking, Changing):
     """A saved index whose leaves lie with the workers of a Ray cluster; the tree and the router stay with the caller.
 
     A query is asked of those workers only that hold leaves which it needs, and what it finds is bit for bit what
@@ -136,44 +135,6 @@ class ClusterIndex(Changing):
     def dim(self) -> int:
         """d, the dimension of the vectors."""
         return int(self._state.front.nodes.centroid.shape[1])
-
-    # ---- searching
-
-    def search(
-        self, query: object, k: int = 10, *, recall: float = 0.95, num_threads: int | None = None
-    ) -> ClusterHits:
-        """The k nearest points of each query.
-
-        Args:
-            query: as for `HierIndex.search`.
-            k: how many.
-            recall: the share of the true k nearest to find, in (0, 1]; 1 compares all rows on all workers.
-            num_threads: for finding the leaves of a batch; each worker takes one thread a call.
-
-        Raises:
-            InputError: as for `HierIndex.search`. NoEncoderError: images, and the index holds no encoder.
-            ProcessError: a worker answers with an error that is not about the query.
-        """
-        return self.found(query, k, recall=recall, num_threads=num_threads).hits
-
-    def found(self, query: object, k: int = 10, *, recall: float = 0.95, num_threads: int | None = None) -> Found:
-        """As `search`, with what it took: the leaves of each query, and whose lists had to be scanned once more.
-
-        Raises:
-            InputError: as for `search`.
-        """
-        with self._entered() as state:
-            queries = state.encoding.query(query)
-            wanted = positive(k, "k")
-            return search(state.front, state.scanner, queries, wanted, recall, self._heat, num_threads)
-
-    def encode(self, images: object) -> Float32:
-        """Latent vectors ``(n, d)`` of images, as the index stores them.
-
-        Raises:
-            NoEncoderError: the index holds no encoder. InputError: images that cannot be read or do not fit.
-        """
-        return self._state.encoding.query(images)
 
     # ---- the workers
 

@@ -80,7 +80,7 @@ def read_front(source: Source) -> tuple[Front, Model]:
     late = [part for part in _by_seq(log) if front.packed_seq is not None and _last_seq(part) >= front.packed_seq]
     every = np.ones(len(front.nodes.leaves), np.bool_)
     pieces = [_read(log, part, front, every, late=True) for part in late]
-    return front.with_late(_joined([front.late, *pieces])), Model.from_file(model)
+    return front.with_late(Held.joined([front.late, *pieces])), Model.from_file(model)
 
 
 def read_shard(source: Source, held: Int64, before: Loaded | None = None) -> Loaded:
@@ -112,7 +112,7 @@ def read_shard(source: Source, held: Int64, before: Loaded | None = None) -> Loa
         starts[part.path.name] = slice(at, at + len(piece))
         at += len(piece)
     coded = np.concatenate(codes) if codes else None
-    shard = Shard.of(held, _joined(pieces), front.metric, front.coder, coded)
+    shard = Shard.of(held, Held.joined(pieces), front.metric, front.coder, front.nodes.leaf_centroids[held], coded)
     return Loaded(shard, front, starts)
 
 
@@ -133,7 +133,8 @@ def _kept(before: Loaded | None, log: Log, held: Int64, front: Front) -> dict[st
 
 def _taken(shard: Shard, run: slice) -> tuple[Held, NDArray[np.uint8] | None]:
     data = shard.data
-    piece = Held(data.rows[run], data.seq[run], data.ids[run], data.leaf[run])
+    payload = None if data.payload is None else data.payload[run]
+    piece = Held(data.rows[run], data.seq[run], data.ids[run], data.leaf[run], payload)
     return piece, None if shard.codes is None else shard.codes[run]
 
 
@@ -160,8 +161,7 @@ def _homes(nodes: Nodes, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _read(log: Log, part: Part, front: Front, wanted: NDArray[np.bool_], late: bool) -> Held:
     """The packed rows of a part (or the late ones) that lie in the wanted leaves."""
     nodes = front.nodes
-    own = pa.schema(list(log.schema)[:OWN])
-    points = load_points(log.folder, [part], own, len(nodes), nodes.centroid.shape[1])
+    points = load_points(log.folder, [part], log.schema, len(nodes), nodes.centroid.shape[1])
     rows = np.arange(len(points), dtype=np.int64)
     if front.packed_seq is not None:
         rows = np.flatnonzero((points.seq >= front.packed_seq) == late)
@@ -169,20 +169,16 @@ def _read(log: Log, part: Part, front: Front, wanted: NDArray[np.bool_], late: b
     rows = rows[_homes(nodes, wanted)[home[rows]]]
     leaf = nodes.leaf_position[settle(points.rows[rows], home[rows], nodes)]
     rows, leaf = rows[wanted[leaf]], leaf[wanted[leaf]]
-    return Held(points.rows[rows], points.seq[rows], points.ids[rows], leaf)
-
-
-def _joined(pieces: list[Held]) -> Held:
-    rows, seq, ids, leaf = (
-        np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("rows", "seq", "ids", "leaf")
-    )
-    return Held(rows, seq, ids, leaf)
+    payload = None if points.payload is None else points.payload.take(rows)
+    return Held(points.rows[rows], points.seq[rows], points.ids[rows], leaf, payload)
 
 
 def _no_rows(log: Log, dim: int) -> Held:
     strings = pa.types.is_string(log.schema.field("id").type)
     none = np.zeros(0, np.int64)
-    return Held(np.zeros((0, dim), np.float32), none, np.zeros(0, object) if strings else none, none)
+    columns = pa.schema(list(log.schema)[OWN:])
+    payload = columns.empty_table() if len(columns) else None
+    return Held(np.zeros((0, dim), np.float32), none, np.zeros(0, object) if strings else none, none, payload)
 
 
 def _by_seq(log: Log) -> list[Part]:

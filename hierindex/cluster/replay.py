@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from hierindex.cluster.front import Front
+from hierindex.cluster.only import Only
 from hierindex.cluster.pool import Pool
 from hierindex.cluster.scanner import LeafScanner
 from hierindex.cluster.shard import Ask, Entries, Held
 from hierindex.index.exact import exact_rows, joined
 from hierindex.index.leaves import FlatLeaves, LeafLists, PqLeaves
-from hierindex.index.native import nearest_among, search_lists
+from hierindex.index.native import Selector, nearest_among, search_lists
 from hierindex.vectors import Float32, Int64
 
 __all__ = ["late_of", "replayed"]
@@ -26,7 +27,7 @@ def replayed(front: Front, scanner: LeafScanner, ask: Ask) -> Pool | None:
     """The k nearest ``(q, k)`` of these queries as a local search finds them; None where a leaf is out of reach."""
     lists = np.unique(ask.lists[ask.lists >= 0])
     for _ in range(_TRIES):
-        entries = scanner.entries(lists)
+        entries = scanner.entries(lists, ask.only)
         if entries is None:
             continue
         by_code, seq = _scanned(front, ask, lists, entries)
@@ -38,11 +39,17 @@ def replayed(front: Front, scanner: LeafScanner, ask: Ask) -> Pool | None:
     return None
 
 
-def late_of(front: Front, queries: Float32, k: int) -> Pool:
-    """The k nearest ``(q, k)`` of the late rows."""
+def late_of(front: Front, queries: Float32, k: int, only: Only | None) -> Pool:
+    """The k nearest ``(q, k)`` of the late rows that may be found."""
     late, by_product = front.late, front.metric.by_product
-    found = exact_rows(queries, late.rows, k, by_product)
+    found = exact_rows(queries, late.rows, k, by_product, _late_only(late, only))
+    if not found.shape[1]:
+        return Pool.empty(len(queries), k, front.of_strings)
     return late.pool(*nearest_among(queries, late.rows, np.ascontiguousarray(found), k, by_product), by_product)
+
+
+def _late_only(late: Held, only: Only | None) -> Selector | None:
+    return None if only is None else Selector(only.mask(late.seq, late.leaf, late.payload))
 
 
 def _scanned(front: Front, ask: Ask, lists: Int64, entries: list[Entries]) -> tuple[Int64, Int64]:
@@ -57,7 +64,9 @@ def _scanned(front: Front, ask: Ask, lists: Int64, entries: list[Entries]) -> tu
     else:
         leaves = PqLeaves.pack(front.coder, codes, own, len(lists), by_product)
     wanted = np.where(ask.lists >= 0, np.searchsorted(lists, ask.lists), -1)
-    found, _ = search_lists(leaves.index, ask.turned, np.ascontiguousarray(wanted), ask.candidates, None)
+    allowed = np.concatenate([entry.allowed for entry in entries])[order]
+    only = None if ask.only is None else Selector(allowed)
+    found, _ = search_lists(leaves.index, ask.turned, np.ascontiguousarray(wanted), ask.candidates, only)
     return found, seq
 
 
@@ -75,7 +84,7 @@ def _ranked(front: Front, ask: Ask, held: Held, candidates: Int64) -> Pool:
     """The k nearest of the candidates and the late rows, compared in the order of a local search."""
     by_product, late = front.metric.by_product, front.late
     if len(late):
-        found = exact_rows(ask.queries, late.rows, ask.k, by_product)
+        found = exact_rows(ask.queries, late.rows, ask.k, by_product, _late_only(late, ask.only))
         candidates = joined(candidates, np.where(found >= 0, found + len(held), -1))
         both = (np.concatenate([getattr(held, name), getattr(late, name)]) for name in ("rows", "seq", "ids", "leaf"))
         held = Held(*both)

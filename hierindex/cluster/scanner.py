@@ -15,12 +15,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hierindex.cluster.only import Only
 from hierindex.cluster.placement import Placement
 from hierindex.cluster.pool import Pool, merged, nearest_of
 from hierindex.cluster.shard import Ask, Entries, Held, Shard
 from hierindex.vectors import Float32, Ids, Int64
 
-__all__ = ["InProcess", "LeafScanner", "LocalLeaves", "Scanned", "SpreadLeaves", "Transport"]
+__all__ = ["Answers", "InProcess", "LeafScanner", "LocalLeaves", "Scanned", "SpreadLeaves", "Transport"]
 
 Call = tuple[str, tuple[object, ...]]
 Points = tuple[Int64, Float32, Ids, Int64]
@@ -44,16 +45,32 @@ class Scanned:
     fan_out: Int64
 
 
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What was said of all leaves, each of them by one worker.
+
+    Attributes:
+        given: by whom it was, in no order.
+        partial: some leaves were held by nobody alive.
+    """
+
+    given: list[object]
+    partial: bool
+
+
 class LeafScanner(Protocol):
     """Whoever holds the rows of the leaves."""
 
     def scan(self, ask: Ask) -> Scanned:
         """The k nearest rows of each query in its leaves, as a local scan of these lists finds them."""
 
-    def exact(self, queries: Float32, k: int) -> Scanned:
-        """The k nearest of all rows, by comparing all."""
+    def exact(self, queries: Float32, k: int, only: Only | None) -> Scanned:
+        """The k nearest of all rows that may be found, by comparing all."""
 
-    def entries(self, lists: Int64) -> list[Entries] | None:
+    def every(self, method: str, *arguments: object) -> Answers:
+        """What a method of `Shard` says of all leaves, which are its last argument."""
+
+    def entries(self, lists: Int64, only: Only | None) -> list[Entries] | None:
         """What is in these lists, from everybody who has some of it; None where somebody is missing."""
 
     def vectors(self, seq: Int64) -> list[Points] | None:
@@ -82,13 +99,17 @@ class LocalLeaves:
         pool, _ = self.shard.scan(replace(ask, alone=np.ones(len(ask.queries), np.bool_)))
         return _whole(pool)
 
-    def exact(self, queries: Float32, k: int) -> Scanned:
+    def exact(self, queries: Float32, k: int, only: Only | None) -> Scanned:
         """See `LeafScanner`."""
-        return _whole(self.shard.exact(queries, k, self.shard.held))
+        return _whole(self.shard.exact(queries, k, only, self.shard.held))
 
-    def entries(self, lists: Int64) -> list[Entries] | None:
+    def every(self, method: str, *arguments: object) -> Answers:
         """See `LeafScanner`."""
-        return [self.shard.entries(lists)]
+        return Answers([getattr(self.shard, method)(*arguments, self.shard.held)], partial=False)
+
+    def entries(self, lists: Int64, only: Only | None) -> list[Entries] | None:
+        """See `LeafScanner`."""
+        return [self.shard.entries(lists, only)]
 
     def vectors(self, seq: Int64) -> list[Points] | None:
         """See `LeafScanner`."""
@@ -149,27 +170,34 @@ class SpreadLeaves:
             todo = todo[failed]
         return Scanned(pool, unsure, partial, fan_out)
 
-    def exact(self, queries: Float32, k: int) -> Scanned:
+    def exact(self, queries: Float32, k: int, only: Only | None) -> Scanned:
         """See `LeafScanner`."""
-        every = np.arange(len(self.placement.holders), dtype=np.int64)
-        todo, deadline = every, time.monotonic() + self.patience
-        pools, asked_of, lost = [Pool.empty(len(queries), k, self.of_strings)], set[int](), False
+        answers = self.every("exact", queries, k, only)
+        pools = [answer for answer in answers.given if isinstance(answer, Pool)]
+        # of rows equally near the first are taken, as a scan in their order does
+        pool, _ = nearest_of([Pool.empty(len(queries), k, self.of_strings), *pools], k)
+        n = len(queries)
+        return Scanned(pool, np.zeros(n, np.bool_), np.full(n, answers.partial), np.full(n, len(pools), np.int64))
+
+    def every(self, method: str, *arguments: object) -> Answers:
+        """See `LeafScanner`. Leaves whose worker did not answer are asked of those that are left."""
+        todo, deadline = np.arange(len(self.placement.holders), dtype=np.int64), time.monotonic() + self.patience
+        given, partial = list[object](), False
         while len(todo):
             worker = self._asked(todo[None], deadline)[0]
-            lost |= bool((worker < 0).any())
-            calls = {int(w): ("exact", (queries, k, todo[worker == w])) for w in np.unique(worker[worker >= 0])}
+            partial |= bool((worker < 0).any())
+            calls: dict[int, Call] = {
+                int(w): (method, (*arguments, todo[worker == w])) for w in np.unique(worker[worker >= 0])
+            }
             answers = self.transport.ask(calls)
-            pools += [answer for answer in answers.values() if isinstance(answer, Pool)]
-            asked_of |= set(answers)
+            given += answers.values()
             todo = todo[np.isin(worker, [w for w in calls if w not in answers])]
-        pool, _ = nearest_of(pools, k)  # of rows equally near the first are taken, as a scan in their order does
-        n = len(queries)
-        return Scanned(pool, np.zeros(n, np.bool_), np.full(n, lost), np.full(n, len(asked_of), np.int64))
+        return Answers(given, partial)
 
-    def entries(self, lists: Int64) -> list[Entries] | None:
+    def entries(self, lists: Int64, only: Only | None) -> list[Entries] | None:
         """See `LeafScanner`."""
         worker = self.placement.serving(self.transport.alive)[lists]
-        calls: dict[int, Call] = {int(w): ("entries", (lists[worker == w],)) for w in np.unique(worker)}
+        calls: dict[int, Call] = {int(w): ("entries", (lists[worker == w], only)) for w in np.unique(worker)}
         answers = {} if (worker < 0).any() else self.transport.ask(calls)
         found = [answer for answer in answers.values() if isinstance(answer, Entries)]
         return found if len(found) == len(calls) else None

@@ -6,22 +6,28 @@ leaf is what a local search would say of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from hierindex.cluster.only import Chosen, Kept, Only
 from hierindex.cluster.pool import NO_KEY, Pool
 from hierindex.index.codes import Coder
 from hierindex.index.exact import exact_rows_where
+from hierindex.index.explain import NoWatch
 from hierindex.index.leaves import FlatLeaves, LeafLists, PqLeaves
-from hierindex.index.native import compared, nearest_among, search_lists
+from hierindex.index.native import Selector, compared, nearest_among, search_lists
+from hierindex.index.ranges import Searched, near_pairs
+from hierindex.index.rings import RingsOnce
 from hierindex.index.threads import omp_threads
 from hierindex.vectors import Float32, Ids, Int64, Metric
 
-__all__ = ["Ask", "Entries", "Held", "Shard"]
+__all__ = ["Ask", "Counts", "Entries", "Held", "Pairs", "Shard"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +40,7 @@ class Ask:
         k: neighbours wanted. candidates: rows to compare exactly.
         spare: so many candidates more tell where ties begin.
         alone: ``(q,)`` bool: nobody else is asked for this query.
+        only: which rows may be found; None for all.
     """
 
     queries: Float32
@@ -43,6 +50,7 @@ class Ask:
     candidates: int
     spare: int
     alone: NDArray[np.bool_]
+    only: Only | None = None
 
     def of(self, queries: Int64) -> Ask:
         """What is asked for some of the queries."""
@@ -56,16 +64,40 @@ class Held:
 
     Attributes:
         rows: ``(n, d)``. seq, ids: ``(n,)``. leaf: ``(n,)``, the position of each row's leaf.
+        payload: n rows of further columns, or None.
     """
 
     rows: Float32
     seq: Int64
     ids: Ids
     leaf: Int64
+    payload: pa.Table | None = None
 
     def __len__(self) -> int:
         """How many rows."""
         return len(self.rows)
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Held]) -> Self:
+        """The rows of several, one after the other."""
+        rows, seq, ids, leaf = (
+            np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("rows", "seq", "ids", "leaf")
+        )
+        columns = [piece.payload for piece in pieces if piece.payload is not None]
+        return cls(rows, seq, ids, leaf, pa.concat_tables(columns).combine_chunks() if columns else None)
+
+    def take(self, rows: Int64) -> Held:
+        """Some of the rows."""
+        payload = None if self.payload is None else self.payload.take(rows)
+        return Held(self.rows[rows], self.seq[rows], self.ids[rows], self.leaf[rows], payload)
+
+    def bearing(self, ids: Ids) -> Int64:
+        """The rows that bear one of some ids."""
+        if self.ids.dtype != object:
+            return np.flatnonzero(np.isin(self.ids, ids)).astype(np.int64)
+        wanted = set(ids.tolist())
+        there = np.fromiter((each in wanted for each in self.ids.tolist()), np.bool_, len(self.ids))
+        return np.flatnonzero(there).astype(np.int64)
 
     def pool(self, rows: Int64, raw: Float32, by_product: bool) -> Pool:
         """The rows ``(q, c)``, -1 for none, with what FAISS says of each: squared distances or products."""
@@ -84,11 +116,48 @@ class Entries:
 
     Attributes:
         lists, seq: ``(n,)``. codes: ``(n, bytes)`` uint8; of float32 lists the rows themselves.
+        allowed: ``(n,)`` bool: which may be found.
     """
 
     lists: Int64
     seq: Int64
     codes: NDArray[np.uint8]
+    allowed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """How full some lists are.
+
+    Attributes:
+        lists: ``(l,)``. sizes: ``(l,)``, rows in each. matching: ``(l,)``, how many of them may be found.
+    """
+
+    lists: Int64
+    sizes: Int64
+    matching: Int64
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Rows near queries, in no order.
+
+    Attributes:
+        query, seq, leaf: ``(p,)``, the number of the query, of the row, the position of its leaf.
+        ids: ``(p,)``. distances: ``(p,)`` float32, of the metric.
+    """
+
+    query: Int64
+    seq: Int64
+    leaf: Int64
+    ids: Ids
+    distances: Float32
+
+    @classmethod
+    def joined(cls, pairs: Sequence[Pairs]) -> Self:
+        """All pairs of several."""
+        names = ("query", "seq", "leaf", "ids", "distances")
+        return cls(*(np.concatenate([getattr(each, name) for each in pairs]) for name in names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +168,7 @@ class Shard:
         held: ``(h,)`` positions of its leaves, rising.
         rows, seq, ids, leaf: as of `Held`, n rows.
         codes: ``(n, bytes)`` what ``coder`` made of the rows; None where lists are float32.
+        centres: ``(h, d)``, the centroids of its leaves.
     """
 
     metric: Metric
@@ -106,6 +176,9 @@ class Shard:
     data: Held
     coder: Coder | None
     codes: NDArray[np.uint8] | None
+    centres: Float32
+    _chosen: Kept = field(default_factory=Kept)
+    _rings: RingsOnce = field(default_factory=RingsOnce)
 
     @classmethod
     def of(
@@ -114,6 +187,7 @@ class Shard:
         data: Held,
         metric: Metric,
         coder: Coder | None,
+        centres: Float32,
         codes: NDArray[np.uint8] | None = None,
     ) -> Self:
         """The shard of these rows, all of which lie in the leaves ``held``.
@@ -121,13 +195,14 @@ class Shard:
         Args:
             held: rising positions of leaves.
             data: their rows.
+            centres: the leaves' centroids.
             metric: how rows are compared.
             coder: what codes them; None for float32 lists.
             codes: ``(n, bytes)``, where they are made already.
         """
         if coder is not None and codes is None:
             codes = coder.encode(data.rows)
-        shard = cls(metric, held, data, coder, codes)
+        shard = cls(metric, held, data, coder, codes, centres)
         _ = shard.lists  # made now, not by the first search
         return shard
 
@@ -148,7 +223,8 @@ class Shard:
     def n_bytes(self) -> int:
         """What it keeps in memory: rows, codes (by row and by list), numbers and ids."""
         rows, codes = self.data.rows.nbytes, 0 if self.codes is None else 2 * self.codes.nbytes
-        return rows + codes + len(self.data) * (8 + 8 + 8) + self.data.ids.nbytes
+        payload = 0 if self.data.payload is None else self.data.payload.nbytes
+        return rows + codes + len(self.data) * (8 + 8 + 8) + self.data.ids.nbytes + payload
 
     @property
     def of_strings(self) -> bool:
@@ -165,20 +241,50 @@ class Shard:
         with omp_threads(1):
             return self._nearest(ask), self._candidates(ask)
 
-    def exact(self, queries: Float32, k: int, lists: Int64) -> Pool:
-        """The k nearest ``(q, k)`` of all rows in these leaves, by comparing all."""
-        allowed = np.isin(self.data.leaf, lists)
+    def exact(self, queries: Float32, k: int, only: Only | None, lists: Int64) -> Pool:
+        """The k nearest ``(q, k)`` of all rows in these leaves that may be found, by comparing all."""
+        allowed = self._allowed(only, lists)
         if not allowed.any():
             return Pool.empty(len(queries), k, self.of_strings)
         with omp_threads(1):
             found = exact_rows_where(queries, self.data.rows, k, self.metric.by_product, allowed)
             return self._ranked(queries, found, k)
 
-    def entries(self, lists: Int64) -> Entries:
+    def within(self, queries: Float32, radius: float, only: Only | None, lists: Int64) -> Pairs:
+        """All rows in these leaves that may be found and are not farther from a query than a radius."""
+        allowed, data = self._allowed(only, lists), self.data
+        rings = self._rings.of(data.rows, self._own(data.leaf), self.centres) if len(data) else None
+        searched = Searched(data.rows, self.metric, None if allowed.all() else allowed, rings, len(data))
+        with omp_threads(1):
+            query, row, distances = near_pairs(queries, radius, searched, NoWatch())
+        return Pairs(query, data.seq[row], data.leaf[row], data.ids[row], distances)
+
+    def matching(self, only: Only, lists: Int64) -> Counts:
+        """How many rows these lists have, and how many that may be found.
+
+        Raises:
+            InputError: see `Only.mask`.
+        """
+        n_lists, chosen = len(self.held), self._chosen_by(only)
+        matching = np.bincount(self._own(self.data.leaf[chosen.mask]), minlength=n_lists).astype(np.int64)
+        own = self._own(lists)
+        return Counts(lists, self.sizes[own], matching[own])
+
+    def numbers(self, lists: Int64) -> Int64:
+        """The numbers of the rows in some of the lists."""
+        return self.data.seq[np.isin(self.data.leaf, lists)]
+
+    def bearing(self, ids: Ids, lists: Int64) -> Held:
+        """The rows in some of the lists that bear one of some ids."""
+        rows = self.data.bearing(ids)
+        return self.data.take(rows[np.isin(self.data.leaf[rows], lists)])
+
+    def entries(self, lists: Int64, only: Only | None) -> Entries:
         """What is in some of the lists."""
         rows = np.flatnonzero(np.isin(self.data.leaf, lists))
         codes = self.data.rows[rows].view(np.uint8) if self.codes is None else self.codes[rows]
-        return Entries(self.data.leaf[rows], self.data.seq[rows], codes)
+        allowed = np.ones(len(rows), np.bool_) if only is None else self._chosen_by(only).mask[rows]
+        return Entries(self.data.leaf[rows], self.data.seq[rows], codes, allowed)
 
     def vectors(self, seq: Int64) -> tuple[Int64, Float32, Ids, Int64]:
         """Those of the points ``seq`` that are here: numbers, vectors, ids, leaves; by rising seq."""
@@ -189,11 +295,7 @@ class Shard:
 
     def present(self, ids: Ids) -> Ids:
         """Those of its points' ids that are among these."""
-        own = self.data.ids
-        if own.dtype != object:
-            return own[np.isin(own, ids)]
-        wanted = set(ids.tolist())
-        return own[np.fromiter((each in wanted for each in own.tolist()), np.bool_, len(own))]
+        return self.data.ids[self.data.bearing(ids)]
 
     def sample(self, n: int, seed: int, without: Ids | None = None) -> Held:
         """Up to n of its rows, drawn at random, none of which bears one of some ids."""
@@ -218,7 +320,8 @@ class Shard:
         if not len(own) or not len(self.data):
             return Pool.empty(len(own), ask.k, self.of_strings)
         some = ask.of(own)
-        found, _ = search_lists(self.lists.index, some.turned, self._own(some.lists), max(ask.k, ask.candidates), None)
+        wanted, only = max(ask.k, ask.candidates), self._selector(ask.only)
+        found, _ = search_lists(self.lists.index, some.turned, self._own(some.lists), wanted, only)
         return self._ranked(some.queries, found, ask.k)
 
     def _candidates(self, ask: Ask) -> Pool:
@@ -226,7 +329,8 @@ class Shard:
         if not len(own) or not len(self.data):
             return Pool.empty(len(own), wanted, self.of_strings, promised=True)
         some = ask.of(own)
-        found, promise = search_lists(self.lists.index, some.turned, self._own(some.lists), wanted, None)
+        only = self._selector(ask.only)
+        found, promise = search_lists(self.lists.index, some.turned, self._own(some.lists), wanted, only)
         pool = self._ranked(some.queries, found, wanted, in_order=False)
         promise = np.where(found >= 0, -promise if self.metric.by_product else promise, NO_KEY)
         return Pool(pool.keys, pool.seq, pool.ids, pool.leaf, np.asarray(promise, np.float32))
@@ -239,6 +343,17 @@ class Shard:
         else:
             best, raw = rows, _compared(queries, self.data.rows, rows, self.metric.by_product)
         return self.data.pool(best, raw, self.metric.by_product)
+
+    def _chosen_by(self, only: Only) -> Chosen:
+        return self._chosen.of(only, self.data.seq, self.data.leaf, self.data.payload)
+
+    def _selector(self, only: Only | None) -> Selector | None:
+        return None if only is None else self._chosen_by(only).selector
+
+    def _allowed(self, only: Only | None, lists: Int64) -> NDArray[np.bool_]:
+        """``(n,)``: the rows of these lists that may be found."""
+        here = np.isin(self.data.leaf, lists)
+        return here if only is None else here & self._chosen_by(only).mask
 
     def _own(self, lists: Int64) -> Int64:
         """Positions in the tree as numbers of its own lists; -1 stays."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hierindex.errors import InputError
 
-__all__ = ["Filter", "mask_of"]
+__all__ = ["Filter", "checked_mask", "mask_of"]
 
 Filter: TypeAlias = pc.Expression | NDArray[np.bool_]
 _ROW = "__hierindex_row__"
@@ -34,7 +34,7 @@ def mask_of(payload: pa.Table | None, filter: Filter, n: int) -> NDArray[np.bool
         [True, False, False]
     """
     if not isinstance(filter, pc.Expression):
-        return _boolean(filter, n)
+        return checked_mask(filter, n)
     if payload is None:
         raise InputError("filter should be a boolean array; found an expression, and the index has no payload columns")
     numbered = payload.append_column(_ROW, pa.array(np.arange(n)))
@@ -50,7 +50,12 @@ def mask_of(payload: pa.Table | None, filter: Filter, n: int) -> NDArray[np.bool
     return mask
 
 
-def _boolean(values: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+def checked_mask(values: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+    """Values that are a boolean array ``(n,)``.
+
+    Raises:
+        InputError: they are not.
+    """
     array = np.asarray(values)
     if array.dtype != np.bool_ or array.shape != (n,):
         raise InputError(

@@ -45,6 +45,10 @@ class Packed:
         """Queries ``(q, d)`` as the router and the lists take them."""
         return queries if self.coder is None else self.coder.turned(queries)
 
+    def matching(self, mask: NDArray[np.bool_]) -> Int64:
+        """``(L,)``: how many of the rows of each list are among those of a mask over all rows."""
+        return np.bincount(self.list_of[mask[: self.base]], minlength=len(self.sizes)).astype(np.int64)
+
     def rings_of(self, table: Table) -> Rings:
         """Where the packed rows of the table lie."""
         return self.rings.of(table.rows.values[: self.base], self.list_of, self.nodes.leaf_centroids)

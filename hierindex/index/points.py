@@ -15,6 +15,8 @@ __all__ = ["OperatingPoint", "OperatingPoints"]
 
 _GROWN = 1.5
 _SPLIT = 1.25
+_LARGEST_K = 100
+_CANDIDATES = 16  # for each neighbour, where nothing was measured
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class OperatingPoints:
         """The cheapest settings that find ``recall`` of the nearest, one for each k measured where there is one."""
         found = (next((p for p in self.points if p.k == k and p.recall >= recall), None) for k in self._measured_k)
         return tuple(point for point in found if point is not None)
+
+    def most_candidates(self, k: int) -> int:
+        """As many candidates as any setting for so many neighbours compares."""
+        known = (p.candidates * max(1, -(-k // p.k)) for p in self.points if p.k >= k or p.k == _LARGEST_K)
+        return max(known, default=_CANDIDATES * k)
 
     @cached_property
     def _measured_k(self) -> list[int]:

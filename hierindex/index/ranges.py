@@ -7,6 +7,7 @@ depend on the way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from hierindex.errors import InputError
 from hierindex.index.cost import ScanCost
 from hierindex.index.explain import NoWatch
 from hierindex.index.native import compared, within
@@ -22,11 +24,12 @@ from hierindex.index.nodes import Nodes
 from hierindex.index.rings import Rings, rounding
 from hierindex.vectors import Float32, Int64, Metric
 
-__all__ = ["Near", "Searched", "all_within"]
+__all__ = ["Near", "Searched", "all_within", "checked_radius", "near_pairs", "touched"]
 
 _PAIRS_AT_ONCE = 4_000_000
 _QUERIES_AT_ONCE = 1_024
 _GATHER_BELOW = 0.5  # with a smaller share of rows allowed, these are copied out once for all queries
+_GATHER_MOST = 64 * 2**20  # bytes copied out at once
 _ENUMERATED = 12.0  # nanoseconds for naming a row of a ring and asking whether it may be found
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -53,15 +56,12 @@ class Searched:
 
     Attributes:
         rows: ``(n, d)``. metric: how they are compared.
-        nodes, leaf: the tree, and the leaf ``(n,)`` of each row.
         allowed: ``(n,)`` bool, the rows that may be found; None for all.
         rings, base: where the first ``base`` rows lie; None for no such knowledge.
     """
 
     rows: Float32
     metric: Metric
-    nodes: Nodes
-    leaf: Int64
     allowed: NDArray[np.bool_] | None = None
     rings: Rings | None = None
     base: int = 0
@@ -97,15 +97,40 @@ class Searched:
         return max(self.rings.longest, _longest(self.rows[self.base :]))
 
 
-def all_within(queries: Float32, radius: float, searched: Searched, watch: NoWatch) -> Near:
-    """All allowed rows whose distance to a query, in float32, is at most ``radius``.
+def checked_radius(radius: float, metric: Metric) -> float:
+    """A radius that a metric can have.
+
+    Raises:
+        InputError: a radius that is no finite number, or below 0 for cosine or l2.
+    """
+    number = isinstance(radius, (int, float, np.integer, np.floating)) and not isinstance(radius, bool)
+    if not number or not math.isfinite(radius):
+        raise InputError(f"radius should be a finite number; found {radius!r}")
+    if radius < 0 and metric is not Metric.IP:
+        raise InputError(f"radius should be 0 or above for {metric.value} distances; found {radius!r}")
+    return float(radius)
+
+
+def all_within(queries: Float32, radius: float, searched: Searched, where: tuple[Nodes, Int64], watch: NoWatch) -> Near:
+    """All allowed rows whose distance to a query, in float32, is at most ``radius``, nearest first.
 
     Args:
         queries: ``(q, d)`` prepared.
-        radius: finite; not below 0 unless distances are negated products.
+        radius: see `checked_radius`.
         searched: among what.
+        where: the tree, and the leaf ``(n,)`` of each row.
         watch: told of the leaves of what was found.
     """
+    query, row, distances = near_pairs(queries, radius, searched, watch)
+    order = np.lexsort((row, distances, query))
+    lims = np.searchsorted(query[order], np.arange(len(queries) + 1)).astype(np.int64)
+    watch.probed(where[0], touched(where, query, row, len(queries)))
+    watch.lap("exact distances")
+    return Near(lims, row[order], distances[order])
+
+
+def near_pairs(queries: Float32, radius: float, searched: Searched, watch: NoWatch) -> tuple[Int64, Int64, Float32]:
+    """Numbers of queries and of allowed rows ``(p,)``, and their distances, of all pairs that are near; in no order."""
     radius = float(np.float32(min(max(radius, -_LARGEST), _LARGEST)))  # distances are float32 too
     nothing = np.empty(0, np.int64)
     found: list[tuple[Int64, Int64, Float32]] = [(nothing, nothing, np.empty(0, np.float32))]
@@ -115,11 +140,7 @@ def all_within(queries: Float32, radius: float, searched: Searched, watch: NoWat
             query, row, distances = _kept(part, radius, searched, *pairs)
             found.append((query + start, row, distances))
     query, row, distances = (np.concatenate(values) for values in zip(*found, strict=True))
-    order = np.lexsort((row, distances, query))
-    lims = np.searchsorted(query[order], np.arange(len(queries) + 1)).astype(np.int64)
-    watch.probed(searched.nodes, _leaves_of(searched, query, row, len(queries)))
-    watch.lap("exact distances")
-    return Near(lims, row[order], distances[order])
+    return query, row, distances
 
 
 def _candidates(queries: Float32, radius: float, searched: Searched, watch: NoWatch) -> Iterator[Pairs]:
@@ -147,10 +168,21 @@ def _cuts(counts: Int64) -> Int64:
 
 def _by_all(queries: Float32, some: Int64, radius: float, searched: Searched, first: int) -> Iterator[Pairs]:
     """Pairs of ``some`` of the queries with the allowed rows from the ``first`` on, by comparing all of these."""
-    rows, numbers = searched.rows[first:], np.arange(first, len(searched.rows))
-    if searched.allowed is not None and searched.share < _GATHER_BELOW:
-        numbers = numbers[searched.allowed[first:]]
-        rows = searched.rows[numbers]
+    numbers = np.arange(first, len(searched.rows))
+    if searched.allowed is None or searched.share >= _GATHER_BELOW:
+        yield from _by_these(queries, some, radius, searched, searched.rows[first:], numbers)
+        return
+    numbers = numbers[searched.allowed[first:]]
+    step = max(1, _GATHER_MOST // (4 * searched.rows.shape[1]))
+    for at in range(0, len(numbers), step):
+        part = numbers[at : at + step]
+        yield from _by_these(queries, some, radius, searched, searched.rows[part], part)
+
+
+def _by_these(
+    queries: Float32, some: Int64, radius: float, searched: Searched, rows: Float32, numbers: Int64
+) -> Iterator[Pairs]:
+    """Pairs of ``some`` of the queries with these rows ``(m, d)`` of these numbers ``(m,)``, by comparing all."""
     if not len(numbers) or not len(some):
         return
     bound = _bound(queries[some], radius, searched)
@@ -193,10 +225,18 @@ def _kept(
     return query[near], row[near], distances[near]
 
 
-def _leaves_of(searched: Searched, query: Int64, row: Int64, n_queries: int) -> Int64:
-    """``(n_queries, w)``: positions of the leaves of what was found, each once a query, -1 for none."""
-    n_leaves = len(searched.nodes.leaves)
-    touched = np.unique(query * n_leaves + searched.nodes.leaf_position[searched.leaf[row]]) % n_leaves
+def touched(where: tuple[Nodes, Int64], query: Int64, row: Int64, n_queries: int) -> Int64:
+    """``(n_queries, w)``: positions of the leaves of what was found, each once a query, -1 for none.
+
+    Args:
+        where: the tree, and the leaf ``(n,)`` of each row.
+        query: ``(p,)``, who found.
+        row: ``(p,)``, what.
+        n_queries: how many.
+    """
+    nodes, leaf = where
+    n_leaves = len(nodes.leaves)
+    touched = np.unique(query * n_leaves + nodes.leaf_position[leaf[row]]) % n_leaves
     padded = np.full((n_queries, -(-len(touched) // max(n_queries, 1))), -1, np.int64)
     padded.ravel()[: len(touched)] = touched
     return padded

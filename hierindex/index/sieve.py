@@ -11,23 +11,99 @@ are passed by, and how hard a query is is told from the distances to the others.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hierindex.index.codes import Coder
 from hierindex.index.cost import ScanCost, Work
 from hierindex.index.effort import leaves_needed
-from hierindex.index.packed import Packed
+from hierindex.index.nodes import Nodes
 from hierindex.index.points import OperatingPoint, OperatingPoints
+from hierindex.index.router import Router
+from hierindex.index.search import Plan
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["Sieve"]
+__all__ = ["Counted", "Matching", "Sieve", "narrowed"]
 
 Float64 = NDArray[np.float64]
 _FAR = np.float32(np.finfo(np.float32).max)
+_SIFTED = 4  # a search through the leaves with a filter costs about so many times one without
+
+
+class Counted(Protocol):
+    """What a sieve has to know of packed leaves, wherever their rows lie; see `Packed`."""
+
+    @property
+    def base(self) -> int:
+        """How many rows are in lists."""
+
+    @property
+    def nodes(self) -> Nodes:
+        """The tree."""
+
+    @property
+    def router(self) -> Router:
+        """The way to the leaves."""
+
+    @property
+    def sizes(self) -> Int64:
+        """``(L,)``: rows in each list."""
+
+    @property
+    def coder(self) -> Coder | None:
+        """What codes rows; None where lists are float32."""
+
+    def turned(self, queries: Float32) -> Float32:
+        """Queries as router and lists take them."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How many rows a filter lets through.
+
+    Attributes:
+        stored: how many rows there are, removed ones included.
+        share: the share of the points that may be found.
+        by_leaf: counts those in each list, ``(L,)``, once somebody needs it.
+    """
+
+    stored: int
+    share: float
+    by_leaf: Callable[[], Int64]
+
+
+def narrowed(
+    queries: Float32,
+    plan: Plan,
+    k: int,
+    wanted: tuple[OperatingPoints, float],
+    where: tuple[Counted, Matching],
+) -> tuple[Plan | None, Int64 | None]:
+    """The plan among those rows only that a filter lets through, with its leaves; None where comparing all costs less.
+
+    Args:
+        queries: ``(q, d)`` prepared.
+        plan: of a search among all rows.
+        k: how many neighbours.
+        wanted: the operating points, and the recall.
+        where: the leaves, and what the filter lets through.
+    """
+    (tuned, recall), (packed, matching) = wanted, where
+    price = ScanCost(packed.nodes.centroid.shape[1], None).brute(matching.stored, matching.share, len(queries))
+    whole = tuned.lookup(k, recall)
+    if whole is None or price < _SIFTED * whole.cost:
+        return None, None
+    sieve = Sieve.over(packed, k, matching.by_leaf(), tuned, recall)
+    if sieve is None:
+        return None, None
+    leaves = sieve.leaves(packed.turned(queries))
+    return (None, None) if price < sieve.price(leaves, plan.candidates) else (plan, leaves)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,18 +116,17 @@ class Sieve:
         points: settings with one recall by rising k, at least one.
     """
 
-    packed: Packed
+    packed: Counted
     k: int
     matching: Int64
     points: tuple[OperatingPoint, ...]
 
     @classmethod
-    def of(cls, packed: Packed, k: int, mask: NDArray[np.bool_], tuned: OperatingPoints, recall: float) -> Sieve | None:
-        """The sieve of a mask ``(n,)`` over rows; None where nothing short of comparing all rows gives that recall."""
+    def over(cls, packed: Counted, k: int, matching: Int64, tuned: OperatingPoints, recall: float) -> Sieve | None:
+        """The sieve of a filter; None where nothing short of comparing all rows gives that recall."""
         points = tuned.at(recall)
         if not points or (points[-1].k < k and tuned.lookup(k, recall) is None):
             return None
-        matching = np.bincount(packed.list_of[mask[: packed.base]], minlength=len(packed.sizes))
         return cls(packed, k, matching, points)
 
     def leaves(self, queries: Float32) -> Int64:

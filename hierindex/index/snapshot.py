@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,16 +14,15 @@ from numpy.typing import NDArray
 from hierindex.decode import Decode
 from hierindex.errors import InputError
 from hierindex.index.config import IndexConfig
-from hierindex.index.cost import ScanCost
 from hierindex.index.explain import Explanation, NoWatch, StopWatch
 from hierindex.index.filters import Filter, mask_of
 from hierindex.index.ids import IdTable
 from hierindex.index.nodes import Nodes
 from hierindex.index.packed import Packed, pack
 from hierindex.index.points import OperatingPoints
-from hierindex.index.ranges import Near, Searched, all_within
+from hierindex.index.ranges import Near, Searched, all_within, checked_radius
 from hierindex.index.search import Allowed, Plan, allow, exactly, leaves_of, through_leaves
-from hierindex.index.sieve import Sieve
+from hierindex.index.sieve import Matching, narrowed
 from hierindex.index.single import ByThread, OneQuery, OneScan
 from hierindex.index.tables import Table
 from hierindex.index.threads import omp_threads
@@ -32,7 +30,6 @@ from hierindex.vectors import Float32, Int64, Metric, positive
 
 __all__ = ["Snapshot"]
 
-_SIFTED = 4  # a search through the leaves with a filter costs about so many times one without
 _MOST_PLANS = 1_024  # kept; who asks for more different ones waits a few microseconds
 
 
@@ -163,26 +160,13 @@ class Snapshot:
         Raises:
             InputError: a radius that is no finite number, or below 0 for cosine or l2; a mask of another length.
         """
-        radius = self.checked_radius(radius)
+        radius = checked_radius(radius, self.metric)
         allowed = self._allowed(mask).mask
         through = self.packed is not None and len(self) > self.config.flat_below
         with self._threads(len(queries), num_threads):
             rings = self.packed.rings_of(self.table) if self.packed is not None and through else None
-            searched = Searched(self.rows, self.metric, self.nodes, self.leaf, allowed, rings, self._base)
-            return all_within(np.ascontiguousarray(queries), radius, searched, watch or NoWatch())
-
-    def checked_radius(self, radius: float) -> float:
-        """A radius that this metric can have.
-
-        Raises:
-            InputError: see `within`.
-        """
-        number = isinstance(radius, (int, float, np.integer, np.floating)) and not isinstance(radius, bool)
-        if not number or not math.isfinite(radius):
-            raise InputError(f"radius should be a finite number; found {radius!r}")
-        if radius < 0 and self.metric is not Metric.IP:
-            raise InputError(f"radius should be 0 or above for {self.metric.value} distances; found {radius!r}")
-        return float(radius)
+            searched, where = Searched(self.rows, self.metric, allowed, rings, self._base), (self.nodes, self.leaf)
+            return all_within(np.ascontiguousarray(queries), radius, searched, where, watch or NoWatch())
 
     def explain(self, query: Float32, k: int, recall: float = 0.95) -> Explanation:
         """What `search` does for one query ``(1, d)``.
@@ -251,18 +235,12 @@ class Snapshot:
         self, queries: Float32, plan: Plan, k: int, allowed: Allowed, recall: float | None
     ) -> tuple[Plan | None, Int64 | None]:
         """The plan among allowed rows only, with its leaves; None where comparing all of these rows costs less."""
-        packed, share = self._lists, allowed.count / len(self)
-        price = ScanCost(self.rows.shape[1], None).brute(len(self.table), share, len(queries))
-        if recall is None or self.tuned is None or allowed.mask is None:
+        packed, mask = self._lists, allowed.mask
+        share = allowed.count / len(self)
+        if recall is None or self.tuned is None or mask is None:
             return plan.widened(share), None
-        whole = self.tuned.lookup(k, recall)
-        if whole is None or price < _SIFTED * whole.cost:
-            return None, None
-        sieve = Sieve.of(packed, k, allowed.mask, self.tuned, recall)
-        if sieve is None:
-            return None, None
-        leaves = sieve.leaves(packed.turned(queries))
-        return (None, None) if price < sieve.price(leaves, plan.candidates) else (plan, leaves)
+        matching = Matching(len(self.table), share, lambda: packed.matching(mask))
+        return narrowed(queries, plan, k, (self.tuned, recall), (packed, matching))
 
     def _threads(self, n_queries: int, num_threads: int | None) -> AbstractContextManager[None]:
         """FAISS's threads for so many queries.
@@ -302,8 +280,7 @@ class Snapshot:
     def _most_candidates(self, k: int) -> int:
         if self.packed is None or self.packed.lists.exact:
             return k
-        known = () if self.tuned is None else self.tuned.points
-        return max([p.candidates * max(1, -(-k // p.k)) for p in known if p.k >= k or p.k == 100], default=16 * k)
+        return (self.tuned or OperatingPoints((), 0, 0)).most_candidates(k)
 
     def _allowed(self, mask: NDArray[np.bool_] | None) -> Allowed:
         if mask is None:
