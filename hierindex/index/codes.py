@@ -26,6 +26,7 @@ _CENTROIDS = 16
 _SAMPLE = 8_192  # 512 rows a centroid; more do not better the codes
 _ITERATIONS = 12
 _PART = 2  # dimensions of a part: 16 centroids can fill a plane, not more
+_AT_ONCE = 64 * 2**20  # bytes of rows that are turned at once
 _FLOOR = 1e-7  # axes with less than this share of the strongest one's spread are all alike
 
 
@@ -73,8 +74,9 @@ class Coder:
         """
         return _padded(rows, self.width) if self._turn is None else (rows @ self._turn).astype(np.float32)
 
-    def encode(self, rows: Float32, *, at_once: int = 262_144) -> NDArray[np.uint8]:
-        """Codes ``(n, bytes)`` of rows ``(n, d)``."""
+    def encode(self, rows: Float32) -> NDArray[np.uint8]:
+        """Codes ``(n, bytes)`` of rows ``(n, d)``; few of these at a time are copied."""
+        at_once = max(1, _AT_ONCE // (8 * self.dim))
         codes = np.empty((len(rows), self.quantizer.code_size), np.uint8)
         for start in range(0, len(rows), at_once):
             codes[start : start + at_once] = self.quantizer.compute_codes(self.turned(rows[start : start + at_once]))

@@ -17,7 +17,6 @@ from hierindex.vectors import Float32, Int64
 __all__ = ["KnownCodes", "checks"]
 
 _AT_ONCE = 1_024  # rows whose products fit into a core's cache
-_CODED_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +50,8 @@ class KnownCodes:
         at = np.minimum(np.searchsorted(self.seq, seq), len(self.seq) - 1)
         new = np.flatnonzero((self.seq[at] != seq) | (self.check[at] != checks(rows)))
         codes = self.codes[at]
-        for start in range(0, len(new), _CODED_AT_ONCE):
-            some = new[start : start + _CODED_AT_ONCE]
+        for start in range(0, len(new), _AT_ONCE):
+            some = new[start : start + _AT_ONCE]
             codes[some] = coder.encode(rows[some])
         return Column.taking(codes)
 
