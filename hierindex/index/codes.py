@@ -74,9 +74,9 @@ class Coder:
         """
         return _padded(rows, self.width) if self._turn is None else (rows @ self._turn).astype(np.float32)
 
-    def encode(self, rows: Float32) -> NDArray[np.uint8]:
-        """Codes ``(n, bytes)`` of rows ``(n, d)``; few of these at a time are copied."""
-        at_once = max(1, _AT_ONCE // (8 * self.dim))
+    def encode(self, rows: Float32, *, at_once: int | None = None) -> NDArray[np.uint8]:
+        """Codes ``(n, bytes)`` of rows ``(n, d)``, of which so many at once are copied; None: some 64 MiB of them."""
+        at_once = max(1, _AT_ONCE // (8 * self.dim)) if at_once is None else at_once
         codes = np.empty((len(rows), self.quantizer.code_size), np.uint8)
         for start in range(0, len(rows), at_once):
             codes[start : start + at_once] = self.quantizer.compute_codes(self.turned(rows[start : start + at_once]))
