@@ -70,10 +70,11 @@ def kinds(path):
         "commit": log[-1],
         "summary": next(name for name in names if "checkpoint.parquet" in name),
         "hint": "points/_delta_log/_last_checkpoint",
+        "removed": f"removed/{newest['removed']:06d}.parquet",
     }
 
 
-KINDS = ["part", "tree", "spec", "weights", "commit", "summary", "hint"]
+KINDS = ["part", "tree", "spec", "weights", "commit", "summary", "hint", "removed"]
 
 
 def opens_as_it_was_or_not_at_all(path, wanted):
@@ -128,9 +129,12 @@ def test_files_full_of_something_else(kind, copy):
 def test_generations_and_parts_in_each_others_places(copy):
     path, wanted = copy
     parts = [file.name for file in listed(path) if "part-" in file.name]
-    trees = [file.name for file in listed(path) if file.name.startswith("tree/")]
-    for names in (parts, trees):
-        live = {f"points/{part.path.name}" for part in Store.open(path)._log.parts} | {kinds(path)["tree"]}
+    trees, lists = (
+        [file.name for file in listed(path) if file.name.startswith(kind)] for kind in ("tree/", "removed/")
+    )
+    for names in (parts, trees, lists):
+        named = {kinds(path)["tree"], kinds(path)["removed"]}
+        live = {f"points/{part.path.name}" for part in Store.open(path)._log.parts} | named
         for one, two in ((a, b) for a in names for b in names if a in live and a != b):
             whole = (path / one).read_bytes()
             (path / one).write_bytes((path / two).read_bytes())

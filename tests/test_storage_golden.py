@@ -20,6 +20,7 @@ _HERE = Path(__file__).parent
 _GOLDEN = _HERE / "golden" / "v1"
 _WHOLE = _HERE / "golden" / "v1-whole"
 _RESHAPED = _HERE / "golden" / "v2"
+_REMOVED = _HERE / "golden" / "v3"
 _PAGE = _HERE.parent / "docs" / "format.md"
 
 
@@ -84,15 +85,17 @@ def test_the_writer_of_today_still_makes_the_same(tmp_path: Path, monkeypatch: p
     assert old == new
 
 
-def test_the_page_reads_it_without_hierindex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(_GOLDEN, tmp_path / "my.index")
+@pytest.mark.parametrize("golden", [_GOLDEN, _REMOVED], ids=["v1", "v3"])
+def test_the_page_reads_it_without_hierindex(golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(golden, tmp_path / "my.index")
     monkeypatch.chdir(tmp_path)
     block = re.search(r"```python\n(.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     names: dict[str, object] = {}
     exec(block.group(1), names)
-    wanted = Store.open(_GOLDEN).load()
+    wanted = Store.open(golden).load()
     assert names["about"] == wanted.tree.about
+    assert names["points"]["id"].to_pylist() == wanted.points.ids.tolist()  # type: ignore[index]
     np.testing.assert_array_equal(names["vectors"], wanted.points.rows)  # type: ignore[arg-type]
     np.testing.assert_array_equal(names["centroids"], wanted.tree.nodes.centroid)  # type: ignore[arg-type]
 
@@ -104,9 +107,9 @@ def test_the_page_names_every_column_and_key() -> None:
     keys = [key.decode() for key in tree.metadata.metadata]
     for name in own + tree.schema_arrow.names + keys:
         assert f"| `{name}` |" in page, name
-    for name in ("hierindex.tree", "hierindex.model"):
+    for name in ("hierindex.tree", "hierindex.model", "hierindex.removed"):
         assert f"`{name}`" in page
-        assert DeltaTable(_GOLDEN / "points").transaction_version(name) is not None
+        assert DeltaTable(_REMOVED / "points").transaction_version(name) is not None
     leaves = tree.read().to_pylist()
     assert [(row["depth"], row["level"]) for row in leaves] == [(0, 2), (1, 1), (1, 0), (2, 0), (2, 0)]
 
@@ -160,3 +163,24 @@ def test_a_golden_index_that_was_reshaped_answers_as_it_did(tmp_path: Path) -> N
     index.add(queries, ids=np.arange(300, 305))
     assert index.search(queries, k=1).ids.ravel().tolist() == [300, 301, 302, 303, 304]
     assert len(HierIndex.open(tmp_path / "i")) == 245
+
+
+def test_a_golden_index_with_removed_rows_answers_as_it_did(tmp_path: Path) -> None:
+    known = json.loads(_REMOVED.with_suffix(".json").read_text())
+    shutil.copytree(_REMOVED, tmp_path / "i")
+    index = HierIndex.open(tmp_path / "i")
+    queries = np.array(known["queries"], np.float32)
+    assert index.ids.tolist() == known["order"]
+    assert index.payload().to_pylist() == known["payload"]  # type: ignore[union-attr]
+    assert index.labels(4).tolist() == known["labels"]
+    assert index.search(queries, k=5, recall=1).ids.tolist() == known["ids"]
+    assert index.search(queries, k=5, nprobe=2).ids.tolist() == known["through_leaves"]
+    assert [[v.operation, v.rows] for v in index.history()] == known["history"]
+    assert index.committed("sent once") == 4
+    for version, (_, rows) in enumerate(reversed(known["history"])):
+        assert len(HierIndex.open(tmp_path / "i", version=version)) == rows
+    assert len(Store.open(tmp_path / "i")._log.removed) > 3
+    index.delete(["p1"])
+    index.compact()
+    assert HierIndex.open(tmp_path / "i").ids.tolist() == [i for i in known["order"] if i != "p1"]
+    assert len(Store.open(tmp_path / "i")._log.removed) == 0

@@ -161,11 +161,11 @@ def test_a_changed_value_in_the_spec_is_seen(index: Path) -> None:
 
 
 def test_a_newer_format_says_to_upgrade(index: Path) -> None:
-    match = r"should be of format version 2 or lower.*; found version 3; upgrade with: pip install --upgrade hierindex"
-    resealed(index, lambda body: body.update(format=3))
+    match = r"should be of format version 3 or lower.*; found version 4; upgrade with: pip install --upgrade hierindex"
+    resealed(index, lambda body: body.update(format=4))
     with pytest.raises(FormatVersionError, match=rf"spec\.json {match}"):
         _read(index)
-    _replace_tree(index, replace(tree_of(4), format=3))
+    _replace_tree(index, replace(tree_of(4), format=4))
     with pytest.raises(FormatVersionError, match=rf"000002\.parquet {match}"):
         Store.open(index)
     for version, found in (("two", "which is no number"), (0, "which never existed")):

@@ -103,6 +103,7 @@ def view_of(contents: Contents, module: nn.Module | None = None, store: Store | 
         metric=metric,
         state=state,
         codes=_known(store, state),
+        floor=contents.next_seq,
     )
     return View(snapshot, model, Encoding(model, metric, points.rows.shape[1], module))
 
@@ -140,8 +141,9 @@ def commit(store: Store, old: Snapshot, new: Snapshot, step: Step) -> None:
     if step.edited is not None and new.payload is not None:
         ids, names = step.edited
         edit = Edit(ids, new.payload.select(names).take(new.ids.rows_of(ids)))
+    gone = None if step.deleted is None else old.seq[old.ids.rows_of(step.deleted)]
     tree = _moved(old, new)
-    store.commit(points, step.deleted, tree, edit=edit, token=step.token, checked=True)
+    store.commit(points, step.deleted, tree, edit=edit, token=step.token, checked=True, at=gone)
     if _coder(new) is not _coder(old):
         keep_codes(store, new)
 

@@ -25,6 +25,7 @@ from hierindex.storage.log import Log, open_log
 from hierindex.storage.model_file import read_model
 from hierindex.storage.parts import Part, highest
 from hierindex.storage.points import OWN
+from hierindex.storage.removed_file import Removed
 from hierindex.storage.tree_file import TreeFile, read_tree
 from hierindex.vectors import Int64
 
@@ -102,7 +103,7 @@ def read_shard(source: Source, held: Int64, before: Loaded | None = None) -> Loa
     codes: list[NDArray[np.uint8]] = []
     for part in _parts_for(log, front, wanted):
         if part.path.name in kept and before is not None:
-            piece, old_codes = _taken(before.shard, kept[part.path.name])
+            piece, old_codes = _taken(before.shard, kept[part.path.name], log.removed)
         else:
             piece, old_codes = _read(log, part, front, wanted, late=False), None
         if front.coder is not None:
@@ -131,11 +132,14 @@ def _kept(before: Loaded | None, log: Log, held: Int64, front: Front) -> dict[st
     return {name: run for name, run in before.pieces.items() if name in whole}
 
 
-def _taken(shard: Shard, run: slice) -> tuple[Held, NDArray[np.uint8] | None]:
+def _taken(shard: Shard, run: slice, removed: Removed) -> tuple[Held, NDArray[np.uint8] | None]:
     data = shard.data
     payload = None if data.payload is None else data.payload[run]
     piece = Held(data.rows[run], data.seq[run], data.ids[run], data.leaf[run], payload)
-    return piece, None if shard.codes is None else shard.codes[run]
+    codes, gone = None if shard.codes is None else shard.codes[run], removed.has(piece.seq)
+    if not gone.any():
+        return piece, codes
+    return piece.take(np.flatnonzero(~gone)), None if codes is None else codes[~gone]
 
 
 def _parts_for(log: Log, front: Front, wanted: NDArray[np.bool_]) -> list[Part]:
@@ -161,7 +165,7 @@ def _homes(nodes: Nodes, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _read(log: Log, part: Part, front: Front, wanted: NDArray[np.bool_], late: bool) -> Held:
     """The packed rows of a part (or the late ones) that lie in the wanted leaves."""
     nodes = front.nodes
-    points = load_points(log.folder, [part], log.schema, len(nodes), nodes.centroid.shape[1])
+    points = load_points(log.folder, [part], log.schema, len(nodes), nodes.centroid.shape[1], log.removed)
     rows = np.arange(len(points), dtype=np.int64)
     if front.packed_seq is not None:
         rows = np.flatnonzero((points.seq >= front.packed_seq) == late)

@@ -200,6 +200,7 @@ class Snapshot:
             "coder": None if packed is None or packed.coder is None else packed.coder.to_json(),
             "drawn": self.drawn,
             "worked": self.worked,
+            "next_seq": self.table.next_seq,
         }
         return state | {"moves": self.table.moves.to_json()} if len(self.table.moves) else state
 

@@ -157,6 +157,7 @@ def load(
     metric: Metric,
     state: Mapping[str, Any] | None = None,
     codes: KnownCodes | None = None,
+    floor: int = 0,
 ) -> Snapshot:
     """The snapshot of stored values; it answers as the one did that they were taken from.
 
@@ -170,6 +171,7 @@ def load(
         metric: as at `build`.
         state: `Snapshot.state`; None measures anew.
         codes: what the state's coder made of rows before.
+        floor: no row to come has a ``seq`` below it.
 
     Raises:
         CorruptIndexError: the values do not fit together.
@@ -183,9 +185,10 @@ def load(
         raise CorruptIndexError(
             f"stored points should have the tree's {nodes.centroid.shape[1]} dimensions; found {stored.rows.shape[1]}"
         )
-    moves = Moves.from_json((state or {}).get("moves"), most=int(seq[-1]) + 1 if n else 0).of(seq)
+    floor = max(floor, _count(state, "next_seq", 0), int(seq[-1]) + 1 if n else 0)
+    moves = Moves.from_json((state or {}).get("moves"), most=floor).of(seq)
     home = moves.homes(seq, home)
-    table = Table.of(stored, home, settle(stored.rows, home, nodes), seq, moves)
+    table = replace(Table.of(stored, home, settle(stored.rows, home, nodes), seq, moves), floor=floor)
     drawn, worked = _count(state, "drawn", len(nodes.leaves)), _count(state, "worked", 0)
     snapshot = Snapshot(table, nodes, metric, config, decode, drawn=drawn, worked=worked)
     if state is None:
@@ -196,7 +199,7 @@ def load(
 def _count(state: Mapping[str, Any] | None, name: str, default: int) -> int:
     count = (state or {}).get(name, default)
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise CorruptIndexError(f"the stored state of the index should count leaves; found {name}={count!r}")
+        raise CorruptIndexError(f"the stored state of the index should count; found {name}={count!r}")
     return count
 
 

@@ -11,15 +11,22 @@ import pyarrow.compute as pc
 
 from hierindex.errors import DuplicateIdError, InputError, UnknownIdError
 from hierindex.storage.commit import Operation, Publication
-from hierindex.storage.draft import Draft
+from hierindex.storage.draft import TREE, Draft
+from hierindex.storage.files import Place
+from hierindex.storage.live import Rewriting
 from hierindex.storage.log import Log
 from hierindex.storage.parts import Part, group_rows, groups, highest
 from hierindex.storage.payload import fit_given
 from hierindex.storage.points import OWN, Points, arrow_ids
-from hierindex.storage.tree_file import TreeFile
-from hierindex.vectors import Ids, as_ids
+from hierindex.storage.removed_file import Removed
+from hierindex.storage.tree_file import TreeFile, read_tree
+from hierindex.vectors import Ids, Int64, as_ids
 
-__all__ = ["Change", "Edit"]
+__all__ = ["Change", "Edit", "Reached"]
+
+_WORN = 3
+"""A part is written anew once more than one in so many of its rows is removed, so that files stay in bounds."""
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,14 @@ class Edit:
 
     ids: Ids
     values: pa.Table
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """What of the stored points a change reaches: the ``seq`` of those to delete, the parts with payload to set."""
+
+    deleted: Int64
+    edited: list[Part]
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,7 @@ class Change:
         edit: payload to set.
         checked: whether the caller has seen that the ids to add are new to this version: looking for them in all parts
             takes longer than writing a few points.
+        at: the ``seq`` of what is deleted, where the caller knows it: then its ids are not looked for either.
     """
 
     log: Log
@@ -50,6 +66,7 @@ class Change:
     tree: TreeFile | None
     edit: Edit | None = None
     checked: bool = False
+    at: Int64 | None = None
 
     @classmethod
     def of(
@@ -60,6 +77,7 @@ class Change:
         tree: TreeFile | None,
         edit: Edit | None = None,
         checked: bool = False,
+        at: Int64 | None = None,
     ) -> Change:
         """The change as it was asked for.
 
@@ -75,15 +93,15 @@ class Change:
             _of_kind(log, arrow_ids(edit.ids))
         else:
             edit = None
-        return cls(log, added if added is not None and len(added) else None, gone, tree, edit, checked)
+        return cls(log, added if added is not None and len(added) else None, gone, tree, edit, checked, at)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         return self.added is None and self.tree is None and self.edit is None and not len(self.deleted)
 
-    def check(self, n_nodes: int, dim: int) -> list[Part]:
-        """See that the change fits an index with ``n_nodes`` nodes over ``dim`` dimensions; the parts it touches.
+    def check(self, n_nodes: int, dim: int) -> Reached:
+        """See that the change fits an index with ``n_nodes`` nodes over ``dim`` dimensions; what it reaches.
 
         Raises:
             InputError: something cannot be stored.
@@ -97,18 +115,35 @@ class Change:
         if self.added is not None:
             self.added.check(n_nodes, dim)
             _check_new(self.log, self.added, self.deleted, self.checked)
-        return _touched(self.log, self._reached)
+        at = self.at
+        deleted = np.concatenate([_NONE, *_located(self.log, self.deleted).values()]) if at is None else at
+        _check_there(self.log, deleted, len(self.deleted))
+        edited = {} if self.edit is None else _located(self.log, arrow_ids(self.edit.ids))
+        return Reached(np.sort(deleted), [part for part in self.log.parts if part.path in edited])
 
-    def write(self, draft: Draft, touched: list[Part], dim: int) -> Publication:
+    def write(self, draft: Draft, reached: Reached, dim: int) -> Publication:
         """Write the files of the change; what has to be committed."""
         log, parts = self.log, []
-        for part in touched:  # each by itself, so that the seq of parts do not overlap
-            parts += draft.parts(self._kept(part), log.schema)
+        removed = log.removed.then(reached.deleted)
+        worn = [part for part in log.parts if _WORN * removed.count_in(part) > part.rows] if len(self.deleted) else []
+        rewritten = list({part.path: part for part in [*reached.edited, *worn]}.values())
+        work = Rewriting(log.schema, removed)
+        for part in rewritten:  # each by itself, so that the seq of parts do not overlap
+            parts += draft.parts(self._kept(work, part), log.schema)
         if self.added is not None:
             parts += draft.parts(self.added.tables(log.schema, group_rows(dim)), log.schema)
         rows = log.rows - len(self.deleted) + (0 if self.added is None else len(self.added))
-        tree = log.tree if self.tree is None else draft.tree(self.tree)
-        return Publication(self._operation, rows, tree, log.model, added=parts, removed=touched)
+        without = work.still_removed(draft, log.removed)
+        tree = self._tree(draft, without)
+        return Publication(self._operation, rows, tree, log.model, added=parts, removed=rewritten, without=without)
+
+    def _tree(self, draft: Draft, without: Removed) -> int:
+        """The generation of the tree: a new one also where the first removed row raises the version of the format."""
+        log, tree = self.log, self.tree
+        if tree is None and without.format > log.removed.format:
+            known = read_tree(log.folder.parent / TREE, log.tree)
+            tree = known if known.format < without.format else None
+        return log.tree if tree is None else draft.tree(tree, without.format)
 
     @property
     def _operation(self) -> Operation:
@@ -118,17 +153,10 @@ class Change:
             return Operation.PAYLOAD
         return Operation.DELETE if len(self.deleted) else Operation.TREE
 
-    @property
-    def _reached(self) -> pa.Array:
-        """The ids that are deleted or edited."""
-        return self.deleted if self.edit is None else pa.concat_arrays([self.deleted, arrow_ids(self.edit.ids)])
-
-    def _kept(self, part: Part) -> Iterator[pa.Table]:
+    def _kept(self, work: Rewriting, part: Part) -> Iterator[pa.Table]:
         """The rows of a part as they are afterwards, row group by row group."""
-        for group in groups(part, self.log.schema):
-            kept = group.filter(pc.invert(pc.is_in(group["id"], self.deleted)))
-            if len(kept):
-                yield kept if self.edit is None else _edited(kept, self.edit)
+        for group in work.live(part):
+            yield group if self.edit is None else _edited(group, self.edit)
 
 
 def _edited(group: pa.Table, edit: Edit) -> pa.Table:
@@ -165,27 +193,38 @@ def _check_new(log: Log, added: Points, deleted: pa.Array, checked: bool) -> Non
         )
 
 
-def _touched(log: Log, reached: pa.Array) -> list[Part]:
-    """The parts that hold points to delete or edit."""
-    held = [(part, _held(log, part, reached)) for part in _candidates(log, reached)]
-    found = pa.concat_arrays([reached[:0], *(ids for _, ids in held)])
-    missing = reached.filter(pc.invert(pc.is_in(reached, found)))
+def _check_there(log: Log, deleted: Int64, n: int) -> None:
+    """See that rows to delete may be stored: in the range of some part, and not removed before."""
+    ranges = [(part.low.get("seq", 0), part.high.get("seq", deleted.max(initial=0))) for part in log.parts]
+    held = sum(((low <= deleted) & (deleted <= high) for low, high in ranges), np.zeros(len(deleted), np.int64))
+    if not len(deleted) == len(np.unique(deleted)) == n or (held == 0).any() or log.removed.has(deleted).any():
+        raise InputError(f"seq of points to delete should be those of {n} stored ones; found {deleted[:5].tolist()}")
+
+
+def _located(log: Log, ids: pa.Array) -> dict[Place, Int64]:
+    """The ``seq`` of points to delete or edit, by the part that holds them."""
+    held = [(part.path, _held(log, part, ids)) for part in _candidates(log, ids)]
+    found = pa.concat_arrays([ids[:0], *(chunk for _, there in held for chunk in there["id"].chunks)])
+    missing = ids.filter(pc.invert(pc.is_in(ids, found)))
     if len(missing):
         raise UnknownIdError(
             f"ids to delete or edit should be in the index; found {len(missing)} that are not: "
             f"{missing[:5].to_pylist()}"
         )
-    return [part for part, ids in held if len(ids)]
+    return {path: there["seq"].to_numpy() for path, there in held if len(there)}
 
 
 def _common(log: Log, ids: pa.Array) -> pa.Array:
     """Those of ``ids`` that the index holds."""
-    return pa.concat_arrays([ids[:0], *(_held(log, part, ids) for part in _candidates(log, ids))])
+    held = [_held(log, part, ids)["id"] for part in _candidates(log, ids)]
+    return pa.concat_arrays([ids[:0], *(chunk for there in held for chunk in there.chunks)])
 
 
-def _held(log: Log, part: Part, ids: pa.Array) -> pa.Array:
-    chunks = [chunk for group in groups(part, log.schema, ["id"]) for chunk in group["id"].chunks]
-    return pa.concat_arrays([ids[:0], *(chunk.filter(pc.is_in(chunk, ids)) for chunk in chunks)])
+def _held(log: Log, part: Part, ids: pa.Array) -> pa.Table:
+    """``id`` and ``seq`` of the points of a part that are there under these ids."""
+    some = [group.filter(pc.is_in(group["id"], ids)) for group in groups(part, log.schema, ["id", "seq"])]
+    found = pa.concat_tables(some) if some else pa.table({"id": ids[:0], "seq": pa.array(_NONE)})
+    return found.filter(pa.array(~log.removed.has(found["seq"].to_numpy())))
 
 
 def _candidates(log: Log, ids: pa.Array) -> list[Part]:

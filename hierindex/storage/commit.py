@@ -18,9 +18,20 @@ from deltalake.transaction import create_table_with_add_actions
 from hierindex.errors import ConflictError, StorageError
 from hierindex.storage.files import Place, short, sync_folder
 from hierindex.storage.history import LOG, NOTE, commit_path
-from hierindex.storage.log import MODEL_TXN, TREE_TXN, Log, is_table, latest, on_delta, open_table, token_txn
+from hierindex.storage.log import (
+    MODEL_TXN,
+    REMOVED_TXN,
+    TREE_TXN,
+    Log,
+    is_table,
+    latest,
+    on_delta,
+    open_table,
+    token_txn,
+)
 from hierindex.storage.parts import Part
 from hierindex.storage.remote import Remote
+from hierindex.storage.removed_file import Removed
 
 __all__ = ["Operation", "Publication", "checkpoint", "publish", "start", "summarise", "sync_log"]
 
@@ -56,6 +67,7 @@ class Publication:
         model: that of the model.
         added: parts that come.
         removed: parts that go.
+        without: rows of the parts that are in the index no more.
         token: the caller's name for the change, by which a repeat is known.
     """
 
@@ -65,6 +77,7 @@ class Publication:
     model: int
     added: list[Part] = field(default_factory=list)
     removed: list[Part] = field(default_factory=list)
+    without: Removed = field(default_factory=Removed.none)
     token: str | None = None
 
     @property
@@ -74,8 +87,9 @@ class Publication:
 
     def properties(self, version: int) -> CommitProperties:
         """What the commit of that version carries beside its parts."""
-        note = {"operation": self.operation.value, "rows": self.rows, "tree": self.tree, "model": self.model}
-        names = {TREE_TXN: self.tree, MODEL_TXN: self.model}
+        named = {"tree": self.tree, "model": self.model, "removed": self.without.number}
+        note = {"operation": self.operation.value, "rows": self.rows, **named}
+        names = {TREE_TXN: self.tree, MODEL_TXN: self.model, REMOVED_TXN: self.without.number}
         if self.token is not None:
             names[token_txn(self.model, self.token)] = version
         return CommitProperties(
@@ -125,7 +139,15 @@ def publish(log: Log, what: Publication) -> Log:
     table = _next(log)
     gone = {part.path for part in what.removed}
     parts = [part for part in log.parts if part.path not in gone] + what.added
-    return replace(log, table=table, version=log.version + 1, tree=what.tree, model=what.model, parts=parts)
+    return replace(
+        log,
+        table=table,
+        version=log.version + 1,
+        tree=what.tree,
+        model=what.model,
+        parts=parts,
+        removed=what.without,
+    )
 
 
 def _commit(table: DeltaTable, log: Log, what: Publication) -> None:

@@ -1,4 +1,4 @@
-"""Many small parts into few: what a stream of small changes leaves behind, read and written once."""
+"""Many small parts into few, and removed rows left out: what a stream of small changes leaves behind."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pyarrow as pa
 
 from hierindex.storage.commit import Operation, Publication
 from hierindex.storage.draft import Draft
+from hierindex.storage.live import Rewriting
 from hierindex.storage.log import Log
-from hierindex.storage.parts import Part, group_rows, groups, part_rows
+from hierindex.storage.parts import Part, group_rows, part_rows
+from hierindex.storage.removed_file import Removed
 from hierindex.storage.tree_file import TreeFile
 
 __all__ = ["Compacted", "compaction", "runs"]
@@ -31,38 +33,50 @@ class Compacted:
     parts_after: int
 
 
-def runs(parts: list[Part], limit: int) -> list[list[Part]]:
-    """Neighbours by seq that fit together into one part of at most ``limit`` rows, two or more at a time.
+def runs(parts: list[Part], limit: int, removed: Removed) -> list[list[Part]]:
+    """Neighbours by seq that fit together into one part of at most ``limit`` rows; a part alone where it has lost some.
 
     Example:
         >>> from pathlib import Path
         >>> parts = [Part(Path(str(i)), 0, rows, {"seq": i}, {}) for i, rows in enumerate([3, 4, 9, 2, 1])]
-        >>> [[part.rows for part in run] for run in runs(parts, 8)]
+        >>> [[part.rows for part in run] for run in runs(parts, 8, Removed.none())]
         [[3, 4], [2, 1]]
     """
     found: list[list[Part]] = []
     open_run: list[Part] = []
+    filled = 0
     for part in sorted(parts, key=lambda part: part.low.get("seq", 0)):
-        if open_run and sum(each.rows for each in open_run) + part.rows > limit:
+        rows = part.rows - removed.count_in(part)
+        if open_run and filled + rows > limit:
             found.append(open_run)
-            open_run = []
+            open_run, filled = [], 0
         open_run.append(part)
-    return [run for run in [*found, open_run] if len(run) > 1]
+        filled += rows
+    return [run for run in [*found, open_run] if len(run) > 1 or any(removed.count_in(part) for part in run)]
 
 
 def compaction(log: Log, draft: Draft, dim: int, tree: TreeFile | None) -> Publication | None:
-    """Write full parts in the place of small ones, and the tree; what has to be committed, or None for nothing."""
-    joined = runs(log.parts, part_rows(dim))
+    """Write full parts of rows that are there in the place of others, and the tree.
+
+    Returns:
+        What has to be committed; None where there is nothing to do.
+    """
+    joined = runs(log.parts, part_rows(dim), log.removed)
     if not joined and tree is None:
         return None
-    added = [part for run in joined for part in draft.parts(_joined(run, log.schema, group_rows(dim)), log.schema)]
+    work = Rewriting(log.schema, log.removed)
+    added = [part for run in joined for part in draft.parts(_joined(run, work, group_rows(dim)), log.schema)]
     removed = [part for run in joined for part in run]
-    number = log.tree if tree is None else draft.tree(tree)
-    return Publication(Operation.COMPACT, log.rows, number, log.model, added=added, removed=removed)
+    without = work.still_removed(draft, log.removed)
+    number = log.tree if tree is None else draft.tree(tree, without.format)
+    return Publication(Operation.COMPACT, log.rows, number, log.model, added=added, removed=removed, without=without)
 
 
-def _joined(run: list[Part], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
-    """The rows of some parts as full row groups."""
-    whole = pa.concat_tables([group for part in run for group in groups(part, schema)])
+def _joined(run: list[Part], work: Rewriting, rows: int) -> Iterator[pa.Table]:
+    """The rows of some parts that are there, as full row groups."""
+    left = [group for part in run for group in work.live(part)]
+    if not left:
+        return
+    whole = pa.concat_tables(left)
     for start in range(0, len(whole), rows):
         yield whole.slice(start, rows).combine_chunks()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,11 +14,13 @@ from hierindex.storage.files import Place, make_folder, remove, saving, sync_fol
 from hierindex.storage.history import LOG
 from hierindex.storage.model_file import ModelFile, model_path, write_model
 from hierindex.storage.parts import Part, write_parts
+from hierindex.storage.removed_file import Removed, removed_path, write_removed
 from hierindex.storage.tree_file import TreeFile, tree_path, write_tree
+from hierindex.vectors import Int64
 
-__all__ = ["CODES", "MODEL", "POINTS", "TREE", "Draft", "drafting"]
+__all__ = ["CODES", "MODEL", "POINTS", "REMOVED", "TREE", "Draft", "drafting"]
 
-POINTS, TREE, MODEL, CODES = "points", "tree", "model", "codes"
+POINTS, TREE, MODEL, REMOVED, CODES = "points", "tree", "model", "removed", "codes"
 
 
 class Draft:
@@ -29,9 +32,9 @@ class Draft:
         self._new = isinstance(path, Path) and not (path / POINTS / LOG).exists()
         self._handed_over = False
 
-    def tree(self, tree: TreeFile) -> int:
-        """Write a generation of the tree; its number."""
-        number = write_tree(self._path / TREE, tree)
+    def tree(self, tree: TreeFile, least: int = 1) -> int:
+        """Write a generation of the tree, in a format version of at ``least`` this; its number."""
+        number = write_tree(self._path / TREE, replace(tree, format=max(tree.format, least)))
         self._written.append(tree_path(self._path / TREE, number))
         return number
 
@@ -40,6 +43,14 @@ class Draft:
         number = write_model(self._path / MODEL, model)
         self._written.append(model_path(self._path / MODEL, number))
         return number
+
+    def removed(self, seq: Int64) -> Removed:
+        """Write a generation of the removed rows ``(n,)``, rising; none is written where there are none."""
+        if not len(seq):
+            return Removed.none()
+        removed = write_removed(self._path / REMOVED, seq)
+        self._written.append(removed_path(self._path / REMOVED, removed.number))
+        return removed
 
     def parts(self, tables: Iterable[pa.Table], schema: pa.Schema) -> list[Part]:
         """Write points; the parts they are in."""
@@ -65,7 +76,7 @@ class Draft:
         for path in self._written:
             remove(path)
         if isinstance(self._path, Path):
-            for name in (POINTS, TREE, MODEL):  # folders made in vain; those of an index are not empty
+            for name in (POINTS, TREE, MODEL, REMOVED):  # folders made in vain; those of an index are not empty
                 with suppress(OSError):
                     (self._path / name).rmdir()
 

@@ -41,7 +41,7 @@ __all__ = [
 
 Place: TypeAlias = Path | Remote
 
-FORMAT = 2
+FORMAT = 3
 """The highest format version that this code reads; what it writes says the lowest that suffices to read it."""
 
 _TRIES = 100

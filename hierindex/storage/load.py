@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +11,16 @@ import pyarrow.compute as pc
 from hierindex.storage.files import Place, damaged, reading
 from hierindex.storage.parts import Part, groups
 from hierindex.storage.points import OWN, Points
+from hierindex.storage.removed_file import Removed
 from hierindex.vectors import Float32, Ids, Int64
 
 __all__ = ["load_points"]
 
 
-def load_points(folder: Place, parts: list[Part], schema: pa.Schema, n_nodes: int, dim: int) -> Points:
-    """All points of the parts, by rising seq.
+def load_points(
+    folder: Place, parts: list[Part], schema: pa.Schema, n_nodes: int, dim: int, removed: Removed
+) -> Points:
+    """All points of the parts that are not ``removed``, by rising seq.
 
     Raises:
         CorruptIndexError: a part is damaged, a vector has another dimension or is not finite, an id or seq occurs
@@ -27,26 +30,25 @@ def load_points(folder: Place, parts: list[Part], schema: pa.Schema, n_nodes: in
     n = sum(part.rows for part in parts)
     with reading(folder):  # with room behind, in which an index grows; it takes no memory before it is written to
         rows = np.empty((n + n // 8, dim), np.float32)[:n]
-    tables = [_read(part, schema, rows, at) for part, at in zip(parts, _starts(parts), strict=True)]
+    tables, at = [schema.empty_table().drop_columns("vector")], 0
+    for part in parts:
+        for table in _read(part, schema, rows, at, removed):
+            tables.append(table)
+            at += len(table)
     with reading(folder):
-        table = pa.concat_tables([schema.empty_table().drop_columns("vector"), *tables])
-        return _ordered(_points(folder, table, rows, n_nodes))
+        return _ordered(_points(folder, pa.concat_tables(tables), rows[:at], n_nodes))
 
 
-def _starts(parts: list[Part]) -> list[int]:
-    return list(accumulate((part.rows for part in parts[:-1]), initial=0)) if parts else []
-
-
-def _read(part: Part, schema: pa.Schema, rows: Float32, at: int) -> pa.Table:
-    """Put the vectors of a part into ``rows`` from ``at`` on; the other columns."""
-    tables = []
+def _read(part: Part, schema: pa.Schema, rows: Float32, at: int, removed: Removed) -> Iterator[pa.Table]:
+    """Put the vectors of a part that are there into ``rows`` from ``at`` on; their other columns."""
     for table in groups(part, schema):
+        gone = removed.has(table["seq"].to_numpy())
+        left = table.filter(pa.array(~gone)) if gone.any() else table
         with reading(part.path):
-            for chunk in table["vector"].chunks:
+            for chunk in left["vector"].chunks:
                 rows[at : at + len(chunk)] = _vectors(chunk, rows.shape[1])
                 at += len(chunk)
-        tables.append(table.drop_columns("vector"))
-    return pa.concat_tables(tables)
+        yield left.drop_columns("vector")
 
 
 def _vectors(chunk: pa.BinaryArray, dim: int) -> Float32:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,28 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from hierindex.errors import InputError, NotAnIndexError, StorageError
+from hierindex.storage.draft import REMOVED
 from hierindex.storage.files import Place, damaged, listed, reading, short
 from hierindex.storage.history import LOG, NOTE, commit_info, commit_path, commits
 from hierindex.storage.parts import Part
 from hierindex.storage.points import OWN
 from hierindex.storage.remote import Remote
+from hierindex.storage.removed_file import Removed, read_removed
 
-__all__ = ["MODEL_TXN", "TREE_TXN", "Log", "is_table", "latest", "on_delta", "open_log", "open_table", "token_txn"]
+__all__ = [
+    "MODEL_TXN",
+    "REMOVED_TXN",
+    "TREE_TXN",
+    "Log",
+    "is_table",
+    "latest",
+    "on_delta",
+    "open_log",
+    "open_table",
+    "token_txn",
+]
 
-TREE_TXN, MODEL_TXN = "hierindex.tree", "hierindex.model"
+TREE_TXN, MODEL_TXN, REMOVED_TXN = "hierindex.tree", "hierindex.model", "hierindex.removed"
 
 
 @dataclass(frozen=True)
@@ -36,11 +49,12 @@ class Log:
     model: int
     schema: pa.Schema
     parts: list[Part]
+    removed: Removed = field(default_factory=Removed.none)
 
     @property
     def rows(self) -> int:
         """How many points there are."""
-        return sum(part.rows for part in self.parts)
+        return sum(part.rows for part in self.parts) - len(self.removed)
 
     def token(self, token: str) -> int | None:
         """The version that was committed under a caller's token; None if there is none."""
@@ -111,8 +125,10 @@ def _log(folder: Place, table: DeltaTable) -> Log:
             f"{protocol.min_reader_version} with features {sorted(features)}; take them out with the tool that set them"
         )
     tree, model = (_generation(folder, table, name) for name in (TREE_TXN, MODEL_TXN))
-    schema = pa.schema(table.schema().to_arrow())
-    log = Log(folder, table, int(table.version()), tree, model, _own_schema(folder, schema), _parts(folder, table))
+    schema, parts = pa.schema(table.schema().to_arrow()), _parts(folder, table)
+    number = _generation(folder, table, REMOVED_TXN, least=0)
+    removed = read_removed(folder.parent / REMOVED, number, sum(part.rows for part in parts))
+    log = Log(folder, table, int(table.version()), tree, model, _own_schema(folder, schema), parts, removed)
     _check_commit(log)
     return log
 
@@ -126,16 +142,18 @@ def _check_commit(log: Log) -> None:
     if not path.exists():  # cleaned away behind a checkpoint
         return
     note = commit_info(path).get(NOTE)
-    found = {"rows": log.rows, "tree": log.tree, "model": log.model}
+    found = {"rows": log.rows, "tree": log.tree, "model": log.model, "removed": log.removed.number}
     with reading(path):
-        fits = note is None or all(note[key] == value for key, value in found.items())
+        fits = note is None or all({"removed": 0, **note}[key] == value for key, value in found.items())
     if not fits:
         raise damaged(path, f"{note} in a commit that leads to {found}")
 
 
-def _generation(folder: Place, table: DeltaTable, name: str) -> int:
+def _generation(folder: Place, table: DeltaTable, name: str, least: int = 1) -> int:
     number = table.transaction_version(name)
-    if number is None or number < 1:
+    if number is None and not least:
+        return 0  # an index of before there was such a thing
+    if number is None or number < least:
         raise damaged(folder / LOG, f"{number} as application transaction {name!r}")
     return int(number)
 

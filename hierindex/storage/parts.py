@@ -22,7 +22,7 @@ __all__ = ["Part", "group_rows", "groups", "highest", "part_rows", "write_parts"
 
 _GROUP_BYTES = 32 * 2**20  # of vectors in a row group: what is held twice while reading
 _READ_BYTES = 2**20  # of a column at once, where a group is not read whole
-_GROUPS = 2  # row groups in a part: a delete rewrites the parts it touches
+_GROUPS = 2  # row groups in a part: payload that is set rewrites the parts it touches
 
 
 @dataclass(frozen=True)

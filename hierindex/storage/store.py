@@ -14,19 +14,20 @@ from hierindex.storage.change import Change, Edit
 from hierindex.storage.codes_file import CodesFile, read_codes, write_codes
 from hierindex.storage.commit import Operation, Publication, checkpoint, publish, start, summarise, sync_log
 from hierindex.storage.compaction import Compacted, compaction
-from hierindex.storage.draft import CODES, MODEL, POINTS, TREE, drafting
-from hierindex.storage.files import Place, listed, place_of
+from hierindex.storage.draft import CODES, MODEL, POINTS, REMOVED, TREE, drafting
+from hierindex.storage.files import Place, damaged, listed, place_of
 from hierindex.storage.history import Version, history
 from hierindex.storage.load import load_points
 from hierindex.storage.log import Log, is_table, latest, open_log
 from hierindex.storage.model_file import ModelFile, read_model
-from hierindex.storage.parts import group_rows
+from hierindex.storage.parts import group_rows, highest
 from hierindex.storage.points import Points, point_schema
 from hierindex.storage.remote import Remote
+from hierindex.storage.removed_file import removed_path
 from hierindex.storage.tree_file import TreeFile, read_tree, tree_shape
 from hierindex.storage.turn import turn
 from hierindex.storage.vacuum import Freed, vacuum
-from hierindex.vectors import Ids
+from hierindex.vectors import Ids, Int64
 
 __all__ = ["Contents", "Store", "Version", "refuse_taken"]
 
@@ -35,17 +36,24 @@ _OURS = re.compile(
     r"points(/part-[0-9a-f]+\.parquet(\.tmp)?|/_delta_log(/.*)?)?"
     r"|tree(/\d+\.parquet(\.tmp)?)?"
     r"|model(/\d+(/(spec\.json|weights\.safetensors)(\.tmp)?)?)?"
+    r"|removed(/\d+\.parquet(\.tmp)?)?"
     r"|codes(/\d+\.parquet(\.tmp)?)?"
 )
 
 
 @dataclass(frozen=True)
 class Contents:
-    """All that an index holds at one version."""
+    """All that an index holds at one version.
+
+    Attributes:
+        points, tree, model: see there.
+        next_seq: no point to come has a ``seq`` below it: those of removed rows are taken, too.
+    """
 
     points: Points
     tree: TreeFile
     model: ModelFile
+    next_seq: int = 0
 
 
 class Store:
@@ -155,8 +163,11 @@ class Store:
         log = self._log
         tree = read_tree(self._path / TREE, log.tree)
         model = read_model(self._path / MODEL, log.model)
-        points = load_points(self._path / POINTS, log.parts, log.schema, len(tree.nodes), tree.dim)
-        return Contents(points, tree, model)
+        points = load_points(self._path / POINTS, log.parts, log.schema, len(tree.nodes), tree.dim, log.removed)
+        if len(points) != log.rows:
+            lost = len(log.removed) - (sum(part.rows for part in log.parts) - len(points))
+            raise damaged(removed_path(self._path / REMOVED, log.removed.number), f"{lost} rows that no part holds")
+        return Contents(points, tree, model, self._next_seq())
 
     def token(self, token: str) -> int | None:
         """The version that was committed under a caller's token; None if there is none up to this version."""
@@ -180,6 +191,7 @@ class Store:
         edit: Edit | None = None,
         token: str | None = None,
         checked: bool = False,
+        at: Int64 | None = None,
     ) -> int:
         """Publish the next version: points added, points deleted, payload set and a new tree, all or nothing.
 
@@ -192,6 +204,7 @@ class Store:
             edit: payload to set; points keep all else.
             token: the caller's name for the change, which `token` knows from then on.
             checked: the caller has seen that the ids to add are new to this version.
+            at: the ``seq`` of what is deleted, by a caller who knows; None looks for the ids in the parts.
 
         Returns:
             The version, which this store is then at.
@@ -203,12 +216,12 @@ class Store:
             ConflictError: another writer committed since this store was opened; nothing is changed.
             StorageError: the disk cannot be written; nothing is changed.
         """
-        change = Change.of(self._log, added, deleted, tree, edit, checked)
+        change = Change.of(self._log, added, deleted, tree, edit, checked, at)
         if change.empty:
             return self.version
-        touched = change.check(self._n_nodes, self._dim)
+        reached = change.check(self._n_nodes, self._dim)
         with drafting(self._path) as draft:
-            what = replace(change.write(draft, touched, self._dim), token=token)
+            what = replace(change.write(draft, reached, self._dim), token=token)
             draft.hand_over()
             self._log = publish(self._log, what)
         if tree is not None:
@@ -256,6 +269,9 @@ class Store:
     def turn(self) -> AbstractContextManager[None]:
         """While it is held no other writer on this machine has its turn, see `turn`; not to be taken twice."""
         return turn(self._path / POINTS)
+
+    def _next_seq(self) -> int:
+        return 1 + max((highest(part, self._log.schema, "seq") for part in self._log.parts), default=-1)
 
     def _confirm(self) -> None:
         sync_log(self._path / POINTS, self.version)

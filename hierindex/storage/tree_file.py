@@ -24,7 +24,8 @@ class TreeFile:
     Attributes:
         nodes: the tree down to the leaves.
         about: plain JSON (metric, configurations, operating points, ...); storage never looks into it.
-        format: the lowest format version that a reader has to know: 2 where nodes are retired or rows were moved.
+        format: the lowest format version that a reader has to know: 2 where nodes are retired or rows were moved,
+            3 where parts hold rows that are listed as removed.
     """
 
     nodes: Nodes

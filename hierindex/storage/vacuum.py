@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 from hierindex.errors import InputError
 from hierindex.storage.commit import summarise
-from hierindex.storage.draft import MODEL, POINTS, TREE
+from hierindex.storage.draft import MODEL, POINTS, REMOVED, TREE
 from hierindex.storage.files import Place, listed, remove, saving
 from hierindex.storage.history import LOG, actions_of, commit_info, commits
-from hierindex.storage.log import MODEL_TXN, TREE_TXN, open_log
+from hierindex.storage.log import MODEL_TXN, REMOVED_TXN, TREE_TXN, open_log
 from hierindex.storage.model_file import model_name
+from hierindex.storage.removed_file import removed_name
 from hierindex.storage.sealed import Json
 from hierindex.storage.tree_file import tree_name
 from hierindex.vectors import positive
@@ -63,13 +64,14 @@ def vacuum(path: Place, retain: int | timedelta, held: int, grace: timedelta = G
     past = [action for number in known if number < oldest for action in actions_of(known[number])]
     later = [action for number in known if number > oldest for action in actions_of(known[number])]
     needed = {f"{POINTS}/{part.path.name}" for part in kept.parts} | {_tree(kept.tree), _model(kept.model)}
+    needed.add(_removed(kept.removed.number))
     needed |= _named(later, "add") | {f"{POINTS}/{LOG}"}
     done_with = _named(past, "add") | _named(later, "remove")
     young = time.time() - grace.total_seconds()
     going = [
         file
         for file in listed(path)
-        if file.name.startswith((f"{POINTS}/", f"{TREE}/", f"{MODEL}/"))
+        if file.name.startswith((f"{POINTS}/", f"{TREE}/", f"{MODEL}/", f"{REMOVED}/"))
         and (unit := _unit(file.name)) not in needed
         and (unit in done_with or file.written < young)
     ]
@@ -104,8 +106,8 @@ def _named(actions: Iterable[Json], kind: str) -> set[str]:
     """The units that commits name: parts by ``kind`` (add or remove), and, among what they add, generations."""
     found = {f"{POINTS}/{action[kind]['path']}" for action in actions if kind in action}
     for txn in (action["txn"] for action in actions if "txn" in action and kind == "add"):
-        if txn["appId"] in (TREE_TXN, MODEL_TXN):
-            found.add((_tree if txn["appId"] == TREE_TXN else _model)(int(txn["version"])))
+        if name := _GENERATIONS.get(txn["appId"]):
+            found.add(name(int(txn["version"])))
     return found
 
 
@@ -120,6 +122,13 @@ def _tree(number: int) -> str:
 
 def _model(number: int) -> str:
     return f"{MODEL}/{model_name(number)}"
+
+
+def _removed(number: int) -> str:
+    return f"{REMOVED}/{removed_name(number)}"
+
+
+_GENERATIONS = {TREE_TXN: _tree, MODEL_TXN: _model, REMOVED_TXN: _removed}
 
 
 def _number(name: str) -> int | float:
