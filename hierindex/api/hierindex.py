@@ -24,7 +24,7 @@ from hierindex.index.explain import Explanation
 from hierindex.index.filters import Filter
 from hierindex.index.ranges import checked_radius
 from hierindex.results import Hits, Ranges
-from hierindex.storage import Place, Store
+from hierindex.storage import Place, RowsIn, Store
 from hierindex.vectors import Float32, Metric, positive
 
 if TYPE_CHECKING:
@@ -172,6 +172,8 @@ class HierIndex(Keeper):
         version: int | None = None,
         encoder: nn.Module | None = None,
         storage_options: Mapping[str, str] | None = None,
+        rows: RowsIn | str = RowsIn.MEMORY,
+        rows_folder: Path_ | None = None,
     ) -> Self:
         """Open a saved index.
 
@@ -181,15 +183,22 @@ class HierIndex(Keeper):
             encoder: the network that the index was built with, where that was the caller's own; its weights are set
                 from the index.
             storage_options: of an object store, as for `save`.
+            rows: "memory", or "mapped": the float32 rows stay in a file that is mapped into memory, for an index that
+                is larger than the memory; codes, ids, tree and payload are in memory. Answers are the same. Linux and
+                macOS.
+            rows_folder: where that file is kept, one folder for one index; None takes ``rows`` in the index. It is as
+                large as the rows, made when it is missing, and may be removed at any time when nobody opens the index.
 
         Raises:
             NotAnIndexError: there is no index. FormatVersionError: a newer hierindex wrote it.
-            CorruptIndexError: parts are missing or damaged. StorageError: there is no such version.
+            CorruptIndexError: parts are missing or damaged. StorageError: there is no such version, or mapped rows
+            have no folder that can be written.
         """
+        cache = persist.row_cache(path, rows, rows_folder, storage_options)
         if version is None:
-            store, view = persist.newest(path, storage_options, encoder)
+            store, view = persist.newest(path, storage_options, encoder, cache)
         else:
-            store = Store.open(path, version, storage_options)
+            store = Store.open(path, version, storage_options, cache)
             view = persist.view_of(store.load(), encoder, store)
         return cls(view, encoder=encoder, store=store)
 

@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from hierindex.api.encoding import Encoding
 from hierindex.api.model import Model
@@ -27,20 +28,23 @@ from hierindex.storage import (
     Edit,
     Place,
     Points,
+    RowCache,
+    RowsIn,
     Store,
     TreeFile,
     place_of,
     refuse_taken,
 )
 from hierindex.storage.sealed import Json, digest, dumps
-from hierindex.vectors import Ids, Int64, Metric
+from hierindex.vectors import Float32, Ids, Int64, Metric, member
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Step", "commit", "compact", "contents_of", "free_path", "keep_codes", "newest", "view_of"]
+__all__ = ["Step", "commit", "compact", "contents_of", "free_path", "keep_codes", "newest", "row_cache", "view_of"]
 
 _TRIES = 5
+_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,27 @@ def free_path(path: str | PathLike[str] | None) -> Place | None:
     return target
 
 
+def row_cache(
+    path: str | PathLike[str], rows: RowsIn | str, folder: str | PathLike[str] | None, options: Mapping[str, str] | None
+) -> RowCache | None:
+    """Where the rows of an index are mapped from; None where they are read into memory.
+
+    Raises:
+        InputError: no such way to hold rows, a folder and none that are mapped, or none for an object store.
+    """
+    if member(RowsIn, rows, "rows") is RowsIn.MAPPED:
+        return RowCache.at(place_of(path, options), folder)
+    if folder is not None:
+        raise InputError(f"rows should be 'mapped' where rows_folder is given; found rows={rows!r}")
+    return None
+
+
 def contents_of(view: View) -> Contents:
     """All of a view, as it is stored."""
-    return Contents(_points(view.snapshot, view.rows), _tree_file(view.snapshot), view.model.to_file())
+    snapshot, rows = view.snapshot, view.rows
+    whole = len(rows) == len(snapshot.table)  # then nothing has to be copied
+    vectors = snapshot.rows if whole else snapshot.table.rows.take(rows).values
+    return Contents(_points(snapshot, rows, vectors), _tree_file(snapshot), view.model.to_file())
 
 
 def view_of(contents: Contents, module: nn.Module | None = None, store: Store | None = None) -> View:
@@ -91,7 +113,7 @@ def view_of(contents: Contents, module: nn.Module | None = None, store: Store | 
         metric, config, state = Metric.parse(about["metric"]), IndexConfig.from_json(about["config"]), about["state"]
     except (KeyError, InputError) as error:
         raise CorruptIndexError(f"the stored tree's description is damaged: {error!r}") from error
-    ideal = Later(len(points), lambda rows: model.points(points.rows[rows]))  # no search looks at it
+    ideal = Later(len(points), lambda rows: _ideal(model, points.rows, rows))  # no search looks at it
     stored = Stored(points.rows, points.ids, ideal, points.payload)
     snapshot = updates.load(
         stored,
@@ -105,11 +127,16 @@ def view_of(contents: Contents, module: nn.Module | None = None, store: Store | 
         codes=_known(store, state),
         floor=contents.next_seq,
     )
+    if store is not None and store.cache is not None:
+        pa.default_memory_pool().release_unused()  # what was read into it; else it is kept for what is read next
     return View(snapshot, model, Encoding(model, metric, points.rows.shape[1], module))
 
 
 def newest(
-    path: str | PathLike[str] | Place, options: Mapping[str, str] | None = None, module: nn.Module | None = None
+    path: str | PathLike[str] | Place,
+    options: Mapping[str, str] | None = None,
+    module: nn.Module | None = None,
+    cache: RowCache | None = None,
 ) -> tuple[Store, View]:
     """The newest version there is.
 
@@ -120,13 +147,13 @@ def newest(
         CorruptIndexError: a file is damaged or missing, and nobody published a newer version meanwhile.
     """
     for _ in range(_TRIES):
-        store = Store.open(path, options=options)
+        store = Store.open(path, options=options, cache=cache)
         try:
             return store, view_of(store.load(), module, store)
         except CorruptIndexError:
             if store.latest() == store.version:
                 raise
-    store = Store.open(path, options=options)
+    store = Store.open(path, options=options, cache=cache)
     return store, view_of(store.load(), module, store)
 
 
@@ -193,13 +220,19 @@ def _moved(old: Snapshot, new: Snapshot) -> TreeFile | None:
     return _tree_file(new) if moved else None
 
 
-def _points(snapshot: Snapshot, rows: Int64) -> Points:
+def _ideal(model: Model, vectors: Float32, rows: Int64) -> Float32:
+    """What the head makes of some rows; a few vectors at a time are copied."""
+    parts = [model.points(vectors[rows[at : at + _AT_ONCE]]) for at in range(0, max(len(rows), 1), _AT_ONCE)]
+    return np.concatenate(parts)
+
+
+def _points(snapshot: Snapshot, rows: Int64, vectors: Float32 | None = None) -> Points:
     payload = None if snapshot.payload is None else snapshot.payload.take(rows)
     return Points(
         ids=snapshot.ids.values[rows],
         seq=snapshot.seq[rows],
         leaf=snapshot.home[rows],
-        rows=snapshot.rows[rows],
+        rows=snapshot.rows[rows] if vectors is None else vectors,
         payload=payload,
     )
 

@@ -61,8 +61,10 @@ class Writer(Reader):
         """
         with self._writer:
             contents = persist.contents_of(self._view)
-            place = place_of(path, storage_options)
+            place, old = place_of(path, storage_options), self._store
             self._store = Store.create(place, contents.points, contents.tree, contents.model, overwrite=overwrite)
+            if old is not None and old.cache is not None:
+                self._store.cache = old.cache.moved(old.path, place)
             persist.keep_codes(self._store, self._view.snapshot)
 
     def refresh(self) -> bool:
@@ -75,7 +77,7 @@ class Writer(Reader):
             store = self._required_store("refresh")
             if store.latest() == store.version:
                 return False
-            newest, view = persist.newest(store.path, module=self._module)
+            newest, view = persist.newest(store.path, module=self._module, cache=store.cache)
             if not newest.same_model(store):
                 self._heat = None if self._heat is None else HeatCounter()  # what was counted belongs to another tree
             self._store, self._view = newest, view
@@ -271,5 +273,5 @@ class Writer(Reader):
         store = self._required_store("refresh")
         if not Store.open(store.path).same_model(store):
             return False
-        self._store, self._view = persist.newest(store.path, module=self._module)
+        self._store, self._view = persist.newest(store.path, module=self._module, cache=store.cache)
         return True

@@ -19,6 +19,10 @@ from hierindex.vectors import Int64
 __all__ = ["Column"]
 
 
+_HELD, _HELD_SHARE = 64 * 2**20, 0.2
+"""Rows that came after those of a file are this process's memory until they are more bytes, and a larger share."""
+
+
 @dataclass
 class _Buffer:
     array: NDArray[Any]
@@ -53,8 +57,10 @@ class _Mapped(_Buffer):
     file: RowFile = field(kw_only=True)
 
     def grown(self, n: int, more: NDArray[Any]) -> _Buffer:
-        """As above, but only the later rows are copied."""
+        """As above, but only the later rows are copied; where they have become many, all go to a file of their own."""
         own, total = self.array[self.file.n : n], n + len(more)
+        if own.nbytes > max(_HELD, _HELD_SHARE * self.array[:n].nbytes):
+            return self.taken(n, np.arange(n)).grown(n, more)
         array = self.file.mapped(total + len(own) + len(more))
         array[self.file.n : n] = own
         array[n:total] = more

@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hierindex.storage.chunks import vectors_in
 from hierindex.storage.files import Place, damaged, reading
+from hierindex.storage.mapped import RowCache, Wanted
 from hierindex.storage.parts import Part, groups
 from hierindex.storage.points import OWN, Points
 from hierindex.storage.removed_file import Removed
@@ -18,15 +20,23 @@ __all__ = ["load_points"]
 
 
 def load_points(
-    folder: Place, parts: list[Part], schema: pa.Schema, n_nodes: int, dim: int, removed: Removed
+    folder: Place,
+    parts: list[Part],
+    schema: pa.Schema,
+    n_nodes: int,
+    dim: int,
+    removed: Removed,
+    cache: RowCache | None = None,
 ) -> Points:
-    """All points of the parts that are not ``removed``, by rising seq.
+    """All points of the parts that are not ``removed``, by rising seq; with a ``cache`` their rows are mapped from it.
 
     Raises:
         CorruptIndexError: a part is damaged, a vector has another dimension or is not finite, an id or seq occurs
             twice, or a leaf is no node.
     """
     parts = sorted(parts, key=lambda part: part.low.get("seq", 0))  # then nothing has to be moved afterwards
+    if cache is not None:
+        return _mapped(folder, (parts, schema, removed), n_nodes, dim, cache)
     n = sum(part.rows for part in parts)
     with reading(folder):  # with room behind, in which an index grows; it takes no memory before it is written to
         rows = np.empty((n + n // 8, dim), np.float32)[:n]
@@ -39,6 +49,27 @@ def load_points(
         return _ordered(_points(folder, pa.concat_tables(tables), rows[:at], n_nodes))
 
 
+def _mapped(
+    folder: Place, stored: tuple[list[Part], pa.Schema, Removed], n_nodes: int, dim: int, cache: RowCache
+) -> Points:
+    """As `load_points`; the vectors are only read where the cache has them not."""
+    parts, schema, removed = stored
+    names = [name for name in schema.names if name != "vector"]
+    tables = [schema.empty_table().select(names), *(table for part in parts for table in groups(part, schema, names))]
+    with reading(folder):
+        table = pa.concat_tables(tables)
+        seq = table["seq"].to_numpy()
+        kept = np.flatnonzero(~removed.has(seq))
+        kept = kept[np.argsort(seq[kept], kind="stable")]
+        place = np.full(len(seq), -1, np.int64)
+        place[kept] = np.arange(len(kept))
+        if len(kept) < len(seq) or (np.diff(kept) < 0).any():
+            table = table.take(pa.array(kept))
+    rows = cache.rows(Wanted(parts, schema, place, seq[kept], dim))
+    with reading(folder):
+        return _ordered(_points(folder, table, rows, n_nodes))
+
+
 def _read(part: Part, schema: pa.Schema, rows: Float32, at: int, removed: Removed) -> Iterator[pa.Table]:
     """Put the vectors of a part that are there into ``rows`` from ``at`` on; their other columns."""
     for table in groups(part, schema):
@@ -46,22 +77,9 @@ def _read(part: Part, schema: pa.Schema, rows: Float32, at: int, removed: Remove
         left = table.filter(pa.array(~gone)) if gone.any() else table
         with reading(part.path):
             for chunk in left["vector"].chunks:
-                rows[at : at + len(chunk)] = _vectors(chunk, rows.shape[1])
+                rows[at : at + len(chunk)] = vectors_in(chunk, rows.shape[1])
                 at += len(chunk)
         yield left.drop_columns("vector")
-
-
-def _vectors(chunk: pa.BinaryArray, dim: int) -> Float32:
-    """The values ``(n, d)`` of n binary values, without a copy."""
-    n, width = len(chunk), 4 * dim
-    _, offsets, data = chunk.buffers()
-    at = np.frombuffer(offsets, np.int32, n + 1, offset=4 * chunk.offset).astype(np.int64)
-    if (np.diff(at) != width).any():
-        raise ValueError(f"vectors that are not all of {width} bytes, {dim} float32 values")
-    vectors = np.frombuffer(data, "<f4", n * dim, offset=int(at[0])) if n else np.empty(0, np.float32)
-    if not np.isfinite(vectors).all():
-        raise ValueError("vectors with NaN or infinity")
-    return vectors.reshape(n, dim)
 
 
 def _points(folder: Place, table: pa.Table, rows: Float32, n_nodes: int) -> Points:

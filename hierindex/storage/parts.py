@@ -97,8 +97,10 @@ def groups(
         source = opened(part.path)
         if (size := source.stat().st_size if isinstance(source, Path) else source.size()) != part.size:
             raise damaged(part.path, f"{size} bytes where the log says {part.size}")
-        buffered = 0 if at_once is None else _READ_BYTES
-        with pq.ParquetFile(source, page_checksum_verification=True, buffer_size=buffered) as file:
+        whole = at_once is None  # else columns are read from the disk as they are needed
+        with pq.ParquetFile(
+            source, page_checksum_verification=True, pre_buffer=whole, buffer_size=0 if whole else _READ_BYTES
+        ) as file:
             if file.metadata.num_rows != part.rows:
                 raise damaged(part.path, f"{file.metadata.num_rows} rows where the log says {part.rows}")
             if at_once is not None:

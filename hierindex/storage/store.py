@@ -19,6 +19,7 @@ from hierindex.storage.files import Place, damaged, listed, place_of
 from hierindex.storage.history import Version, history
 from hierindex.storage.load import load_points
 from hierindex.storage.log import Log, is_table, latest, open_log
+from hierindex.storage.mapped import RowCache
 from hierindex.storage.model_file import ModelFile, read_model
 from hierindex.storage.parts import group_rows, highest
 from hierindex.storage.points import Points, point_schema
@@ -63,10 +64,12 @@ class Store:
     and only if this store is at the newest one.
     """
 
-    def __init__(self, path: Place, log: Log) -> None:
+    def __init__(self, path: Place, log: Log, cache: RowCache | None = None) -> None:
         """Use `Store.open` or `Store.create`."""
         self._path = path
         self._log = log
+        self.cache = cache
+        """Where `load` maps the rows from; None reads them into memory."""
         self._n_nodes, self._dim = tree_shape(path / TREE, log.tree)
 
     @classmethod
@@ -121,8 +124,9 @@ class Store:
         path: str | os.PathLike[str] | Remote,
         version: int | None = None,
         options: Mapping[str, str] | None = None,
+        cache: RowCache | None = None,
     ) -> Store:
-        """Open an index at ``version``, or at the newest; ``options`` as for `create`.
+        """Open an index at ``version``, or at the newest; ``options`` as for `create`, ``cache`` as it is kept.
 
         Raises:
             NotAnIndexError: there is no index at the path.
@@ -134,7 +138,7 @@ class Store:
         if not path.is_dir():
             found = "a file" if path.exists() else "nothing"
             raise NotAnIndexError(f"{path} should be the folder of an index; found {found} there; see to the path")
-        return cls(path, open_log(path / POINTS, version))
+        return cls(path, open_log(path / POINTS, version), cache)
 
     @property
     def path(self) -> Place:
@@ -163,7 +167,8 @@ class Store:
         log = self._log
         tree = read_tree(self._path / TREE, log.tree)
         model = read_model(self._path / MODEL, log.model)
-        points = load_points(self._path / POINTS, log.parts, log.schema, len(tree.nodes), tree.dim, log.removed)
+        n_nodes = len(tree.nodes)
+        points = load_points(self._path / POINTS, log.parts, log.schema, n_nodes, tree.dim, log.removed, self.cache)
         if len(points) != log.rows:
             lost = len(log.removed) - (sum(part.rows for part in log.parts) - len(points))
             raise damaged(removed_path(self._path / REMOVED, log.removed.number), f"{lost} rows that no part holds")
