@@ -135,6 +135,14 @@ class Machine(RuleBasedStateMachine):
         index = self.handles[who]
         assert index.refresh() == (index.version != self.newest) or index.version == self.newest
         assert index.version == self.newest
+        fresh = HierIndex.open(self.path)
+        queries = np.random.default_rng(self.newest).normal(size=(3, DIM)).astype(np.float32)
+        for how in ({"recall": 1.0}, {"nprobe": 2}):
+            mine, its = (each.search(queries, k=5, **how) for each in (index, fresh))
+            assert mine.ids.tolist() == its.ids.tolist()
+            np.testing.assert_array_equal(mine.distances, its.distances)
+            np.testing.assert_array_equal(mine.leaves, its.leaves)
+        np.testing.assert_array_equal(index.labels(3), fresh.labels(3))
 
     @rule(who=st.integers(0, 1))
     def open(self, who):

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from hierindex.api import build as building
 from hierindex.api import persist
 from hierindex.api.brisk import brisk
+from hierindex.api.following import newer
 from hierindex.api.payload import as_payload
 from hierindex.api.persist import Step
 from hierindex.api.reader import Reader
@@ -70,6 +71,8 @@ class Writer(Reader):
     def refresh(self) -> bool:
         """Go on to the newest version on disk; whether there was a newer one.
 
+        No more is read than is new, unless that is most of it, or codes and settings were made anew.
+
         Raises:
             StorageError: the index was not saved or opened, or cannot be read.
         """
@@ -77,7 +80,7 @@ class Writer(Reader):
             store = self._required_store("refresh")
             if store.latest() == store.version:
                 return False
-            newest, view = persist.newest(store.path, module=self._module, cache=store.cache)
+            newest, view = newer(store, self._view, self._module)
             if not newest.same_model(store):
                 self._heat = None if self._heat is None else HeatCounter()  # what was counted belongs to another tree
             self._store, self._view = newest, view
@@ -273,5 +276,5 @@ class Writer(Reader):
         store = self._required_store("refresh")
         if not Store.open(store.path).same_model(store):
             return False
-        self._store, self._view = persist.newest(store.path, module=self._module, cache=store.cache)
+        self._store, self._view = newer(store, self._view, self._module)
         return True

@@ -101,8 +101,14 @@ class Table:
         """N."""
         return len(self.ids)
 
-    def append(self, new: NewRows, leaf: Int64) -> Table:
+    def append(self, new: NewRows, leaf: Int64, home: Int64 | None = None, seq: Int64 | None = None) -> Table:
         """The table with ``new`` behind; checks ids and payload before anything is written.
+
+        Args:
+            new: the rows.
+            leaf: where they are.
+            home: where they were put; None takes ``leaf``.
+            seq: theirs, rising, where they have it already.
 
         Raises:
             DuplicateIdError, InputError: see `IdTable.append`; the payload has not the table's columns.
@@ -110,16 +116,18 @@ class Table:
         ids = self.ids.append(new.ids)
         payload = _joined(self.payload, new.payload, len(new.rows))
         first = self.next_seq
+        numbers = np.arange(first, first + len(new.rows), dtype=np.int64) if seq is None else seq
         return Table(
             ids=ids,
             rows=self.rows.append(new.rows),
             points=self.points.append(new.points),
-            seq=self.seq.append(np.arange(first, first + len(new.rows), dtype=np.int64)),
-            home=self.home.append(leaf),
+            seq=self.seq.append(numbers),
+            home=self.home.append(leaf if home is None else home),
             leaf=self.leaf.append(leaf),
             payload=payload,
             filling=_sum(self.filling, np.bincount(leaf)),
             moves=self.moves,
+            floor=self.floor,
         )
 
     def points_of(self, rows: Int64) -> Float32:

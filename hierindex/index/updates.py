@@ -5,7 +5,7 @@ A change either gives a new snapshot or raises; the old one answers as before in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from hierindex.index.partition import divide, subtrees
 from hierindex.index.points import OperatingPoints
 from hierindex.index.readying import compact, ready, retune
 from hierindex.index.reassign import attracted
+from hierindex.index.rows import Column
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.splitting import settle, split_leaves
 from hierindex.index.tables import NewRows, Stored, Table
@@ -34,7 +35,20 @@ from hierindex.index.upkeep import Maintained, maintain
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Ids, Int64, Metric
 
-__all__ = ["Maintained", "add", "adopt", "build", "compact", "delete", "edit", "load", "maintain", "retune"]
+__all__ = [
+    "Maintained",
+    "add",
+    "adopt",
+    "build",
+    "compact",
+    "counted",
+    "delete",
+    "edit",
+    "load",
+    "maintain",
+    "restored",
+    "retune",
+]
 
 _DEAD_SHARE = 0.5
 
@@ -185,26 +199,44 @@ def load(
         raise CorruptIndexError(
             f"stored points should have the tree's {nodes.centroid.shape[1]} dimensions; found {stored.rows.shape[1]}"
         )
-    floor = max(floor, _count(state, "next_seq", 0), int(seq[-1]) + 1 if n else 0)
+    floor = max(floor, counted(state, "next_seq", 0), int(seq[-1]) + 1 if n else 0)
     moves = Moves.from_json((state or {}).get("moves"), most=floor).of(seq)
     home = moves.homes(seq, home)
     table = replace(Table.of(stored, home, settle(stored.rows, home, nodes), seq, moves), floor=floor)
-    drawn, worked = _count(state, "drawn", len(nodes.leaves)), _count(state, "worked", 0)
-    snapshot = Snapshot(table, nodes, metric, config, decode, drawn=drawn, worked=worked)
+    snapshot = Snapshot(table, nodes, metric, config, decode, drawn=len(nodes.leaves))
     if state is None:
         return ready(snapshot)
-    return _restored(snapshot, state, codes)
+    return restored(snapshot, state, lambda base, coder: None if codes is None else codes.of_rows(table, base, coder))
 
 
-def _count(state: Mapping[str, Any] | None, name: str, default: int) -> int:
+def counted(state: Mapping[str, Any] | None, name: str, default: int) -> int:
+    """A number of `Snapshot.state`.
+
+    Raises:
+        CorruptIndexError: it is none.
+    """
     count = (state or {}).get(name, default)
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise CorruptIndexError(f"the stored state of the index should count; found {name}={count!r}")
     return count
 
 
-def _restored(snapshot: Snapshot, state: Mapping[str, Any], known: KnownCodes | None) -> Snapshot:
-    """The snapshot with the operating points and codebook of `Snapshot.state`."""
+def restored(snapshot: Snapshot, state: Mapping[str, Any], coded: Callable[[int, Coder], Column | None]) -> Snapshot:
+    """The snapshot with the operating points and codebook of `Snapshot.state`.
+
+    Args:
+        snapshot: points and tree.
+        state: what was stored.
+        coded: the codes of at least so many first rows under a coder, where somebody knows them.
+
+    Raises:
+        CorruptIndexError: the state is damaged.
+    """
+    snapshot = replace(
+        snapshot,
+        drawn=counted(state, "drawn", len(snapshot.nodes.leaves)),
+        worked=counted(state, "worked", 0),
+    )
     try:
         tuned, packed_seq, coder = state["tuned"], state["packed_seq"], state["coder"]
     except KeyError as error:
@@ -214,7 +246,7 @@ def _restored(snapshot: Snapshot, state: Mapping[str, Any], known: KnownCodes | 
         return snapshot if len(snapshot) <= snapshot.config.flat_below else ready(snapshot)
     base = int(np.searchsorted(snapshot.seq, packed_seq))
     codebook = None if coder is None else Coder.from_json(coder)
-    codes = None if known is None or codebook is None else known.of_rows(snapshot.table, base, codebook)
+    codes = None if codebook is None else coded(base, codebook)
     return replace(snapshot, packed=pack(snapshot.table, snapshot.nodes, snapshot.metric, codebook, codes, base))
 
 

@@ -25,6 +25,7 @@ from hierindex.storage.parts import group_rows, highest
 from hierindex.storage.points import Points, point_schema
 from hierindex.storage.remote import Remote
 from hierindex.storage.removed_file import removed_path
+from hierindex.storage.since import Since, read_since
 from hierindex.storage.tree_file import TreeFile, read_tree, tree_shape
 from hierindex.storage.turn import turn
 from hierindex.storage.vacuum import Freed, vacuum
@@ -177,6 +178,18 @@ class Store:
     def token(self, token: str) -> int | None:
         """The version that was committed under a caller's token; None if there is none up to this version."""
         return self._log.token(token)
+
+    def newest(self) -> Store:
+        """The newest version of this index, held as this one is."""
+        return Store(self._path, open_log(self._path / POINTS), self.cache)
+
+    def since(self, older: Store) -> Since | None:
+        """What this version has that an older one had not; None where everything had better be read.
+
+        Raises:
+            CorruptIndexError: a file is missing or damaged.
+        """
+        return read_since(older._log, self._log, (self._n_nodes, self._dim), self._next_seq())
 
     @property
     def n_parts(self) -> int:
