@@ -16,6 +16,7 @@ def section(result: dict[str, Any]) -> str:
     for name, part in (
         ("drift", _drift),
         ("speed", _speed),
+        ("removals", _removals),
         ("soak", _soak),
         ("crash", _crash),
         ("long", _long),
@@ -88,6 +89,27 @@ def _soak(found: dict[str, Any]) -> Iterator[str]:
             f"| {look['minute']:.0f} | {look['changes']:,} | {look['points']:,} | {look['leaves']:,} "
             f"| {look['rss_mib']:,.0f} | {look['files']} | {look['mib']:.0f} | {look['recall']:.3f} |"
         )
+
+
+def _removals(found: dict[str, Any]) -> Iterator[str]:
+    now, before = found["now"], found.get("before")
+    yield (
+        f"**Changes of points that are there**, {now['n']:,} vectors of {now['dim']} dimensions; durable when "
+        "counted, median. A delete lists rows as removed and leaves their parts alone; before format version 3 it "
+        f"wrote each part anew that held one. Load average {found['load_average']:.1f}."
+    )
+    yield from ("", "| change | points | ms | bytes it leaves on disk | before: ms | before: bytes |")
+    yield "|---|---:|---:|---:|---:|---:|"
+    for at, row in enumerate(now["changes"]):
+        old = None if before is None else before["changes"][at]
+        was = "| |" if old is None else f"| {old['ms']:,.0f} | {old['bytes']:,} |"
+        yield f"| {row['what']} | {row['points']:,} | {row['ms']:,.1f} | {row['bytes']:,} {was}"
+    yield from ("", "What another reader takes to see a change (`refresh`), beside opening the index anew:", "")
+    yield "| change | seconds | before: seconds |"
+    yield "|---|---:|---:|"
+    for what, seconds in [*now["refreshes"].items(), ("open", now["open"])]:
+        was = "" if before is None else f"{before['open'] if what == 'open' else before['refreshes'][what]:.3f}"
+        yield f"| {what} | {seconds:.3f} | {was} |"
 
 
 def _speed(found: dict[str, Any]) -> Iterator[str]:

@@ -11,6 +11,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,7 +24,7 @@ from hierindex import BuildConfig, HierIndex
 from hierindex.learning.config import HeadConfig, LearnConfig
 from hierindex.vectors import Float32
 
-__all__ = ["speed"]
+__all__ = ["speed", "started"]
 
 BATCHES = {1: 200, 100: 60, 10_000: 10}
 """Points in a durable insert, and how many inserts are timed."""
@@ -30,11 +32,7 @@ BATCHES = {1: 200, 100: 60, 10_000: 10}
 
 def speed(n: int, dim: int, seed: int, folder: str | None = None) -> dict[str, Any]:
     """All of it over n vectors; ``folder`` keeps the index for another run (building it takes most of the time)."""
-    with tempfile.TemporaryDirectory() as own:
-        path = Path(folder or own) / f"{n}x{dim}.index"
-        if not path.exists():
-            config = BuildConfig(learn=LearnConfig(head=HeadConfig(steps=2)))  # the tree's quality is not asked here
-            HierIndex.from_vectors(vectors(n, dim, seed), metric="l2", config=config, path=path)
+    with started(n, dim, seed, folder) as path, tempfile.TemporaryDirectory() as own:
         work = Path(own) / "work.index"
         subprocess.run(["cp", "-r", str(path), str(work)], check=True)
         found: dict[str, Any] = {"n": n, "dim": dim, "load_average": os.getloadavg()[0]}
@@ -53,6 +51,17 @@ def speed(n: int, dim: int, seed: int, folder: str | None = None) -> dict[str, A
         found["tidy"] = {"open": opened(work), "bytes": _bytes(work), "raw": 4 * len(index) * dim}
         found["rival"] = rewritten(vectors(n, dim, seed), vectors(max(BATCHES), dim, seed + 9), Path(own) / "faiss")
         return found
+
+
+@contextmanager
+def started(n: int, dim: int, seed: int, folder: str | None) -> Iterator[Path]:
+    """An index of n vectors; in ``folder`` it stays for another run."""
+    with tempfile.TemporaryDirectory() as own:
+        path = Path(folder or own) / f"{n}x{dim}.index"
+        if not path.exists():
+            config = BuildConfig(learn=LearnConfig(head=HeadConfig(steps=2)))  # the tree's quality is not asked here
+            HierIndex.from_vectors(vectors(n, dim, seed), metric="l2", config=config, path=path)
+        yield path
 
 
 def vectors(n: int, dim: int, seed: int) -> Float32:
