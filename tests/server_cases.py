@@ -26,7 +26,9 @@ def asking(index, settings=None, **headers):
     """A client of an app in this process, which is warm; ``headers`` go with every request."""
     app = create_app(index, settings or ServerConfig())
     with TestClient(app, "http://127.0.0.1", raise_server_exceptions=False, headers=headers) as client:
+        deadline = time.monotonic() + 60
         while not app.state.service.ready:
+            assert time.monotonic() < deadline, "the server did not become ready"
             time.sleep(0.01)
         yield client
 

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import queue
 import threading
 import time
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from contextlib import contextmanager
 import pytest
 from PIL import Image
 from server_cases import KEYS, READER, WRITER, asking, points, queries, seed_index
+from starlette.testclient import TestClient
 
 from hierindex.errors import CorruptIndexError, InputError
 from hierindex.server import Keys, Limits, ServerConfig, create_app
+from hierindex.server.logs import LOG
 from hierindex.server.run import Listen, serve
 
 JSON = {"content-type": "application/json"}
@@ -260,6 +263,32 @@ def test_a_search_that_takes_too_long_is_503_and_the_loop_goes_on(body, index, m
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert "at most 0.2 seconds" in answer.json()["detail"]
         assert client.get("/healthz").status_code == 200  # while the thread still works
+
+
+def test_warming_up_may_take_longer_than_a_request(index, monkeypatch):
+    searched = type(index).search
+
+    def later(*words, **settings):
+        time.sleep(0.3)
+        return searched(*words, **settings)
+
+    monkeypatch.setattr(type(index), "search", later)
+    with asking(index, ServerConfig(limits=Limits(seconds=0.05))) as client:
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_server_that_cannot_search_says_so_and_never_is_ready(index, monkeypatch):
+    said = queue.SimpleQueue()
+
+    def broken(*_, **__):
+        raise InputError("no search today")
+
+    monkeypatch.setattr(type(index), "search", broken)
+    monkeypatch.setattr(LOG, "exception", said.put)
+    with TestClient(create_app(index, ServerConfig()), "http://127.0.0.1") as client:
+        assert said.get(timeout=60) == "not ready"
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
 
 
 @pytest.mark.parametrize("alone", [True, False])

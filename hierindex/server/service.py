@@ -80,8 +80,12 @@ class Service:
         LOG.info("stopped", version=self.index.version, points=len(self.index))
 
     async def _warm_up(self) -> None:
-        """Load what the first search and the first image would have to wait for."""
-        await self.read(lambda: _warmed(self.index))
+        """Load what the first search and the first image would have to wait for, however long that takes."""
+        try:
+            await asyncio.to_thread(_warmed, self.index)
+        except Exception:  # noqa: BLE001 - the process goes on, as not ready, and the log says why
+            LOG.exception("not ready")
+            return
         self.ready = True
         LOG.info("ready", version=self.index.version, points=len(self.index))
 
