@@ -59,6 +59,19 @@ def test_scattered_leaves_give_the_same_answers_and_ask_more_workers(index):
     assert near.fan_out.mean() < far.fan_out.mean()
 
 
+def test_leaves_placed_by_what_is_probed_and_copied_at_borders_give_the_same_answers(index):
+    pytest.importorskip("pymetis", reason="needs the extra 'cluster'")
+    prepared, queries = asked_of(index)
+    fan_out = []
+    for borders in (0.0, 0.3):
+        front, leaves = spread(index._store.path, 5, placing=Placing.PROBED, borders=borders)
+        for k, recall in ASKED:
+            found = search(front, leaves, prepared, k, recall)
+            assert same(index.search(queries, k, recall=recall), found.hits), (k, recall)
+        fan_out.append(search(front, leaves, prepared, 10, 0.95).hits.fan_out.mean())
+    assert fan_out[1] < fan_out[0]
+
+
 def test_one_shard_is_the_null_case(index):
     source = Source.of(index._store.path, index.version, None)
     front, _ = read_front(source)
@@ -93,6 +106,21 @@ def test_rows_that_are_not_packed_yet_are_found(tmp_path, quick):
     for k, recall in ASKED:
         assert same(reopened.search(queries, k, recall=recall), search(front, leaves, queries, k, recall).hits)
     assert same(reopened.search(queries[0]), search(front, leaves, queries[:1], 10).hits)
+
+
+def test_a_worker_lets_go_of_removed_rows_without_reading_their_part_again(tmp_path, quick, monkeypatch):
+    index = saved(tmp_path / "index", cloud(2_000, 24, 0), quick)
+    every = np.arange(len(index._view.snapshot.nodes.leaves))
+    before = read_shard(Source.of(tmp_path / "index", 0, None), every)
+    index.delete(np.arange(0, 2_000, 5))
+    source = Source.of(tmp_path / "index", 1, None)
+    fresh = read_shard(source, every).shard
+    monkeypatch.setattr("hierindex.cluster.loading.load_points", lambda *_: pytest.fail("a part was read"))
+    shard = read_shard(source, every, before).shard
+    assert sorted(shard.data.ids.tolist()) == index.ids.tolist()
+    for name in ("rows", "seq", "ids", "leaf"):
+        np.testing.assert_array_equal(getattr(shard.data, name), getattr(fresh.data, name))
+    np.testing.assert_array_equal(shard.codes, fresh.codes)
 
 
 def test_rows_that_upkeep_has_moved_are_found(tmp_path, quick):

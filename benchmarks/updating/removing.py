@@ -13,11 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from hierindex.vectors import Ids
 
 __all__ = ["beside", "removals"]
 
@@ -79,11 +83,12 @@ def removals(path: Path, seed: int) -> dict[str, Any]:
                 }
             )
     found["refreshes"] = {}
-    for what, change in {
+    ways: dict[str, Callable[[Ids], object]] = {
         "100 added": lambda _: index.add(rng.normal(size=(100, index.dim)).astype(np.float32)),
         "100 deleted": index.delete,
         "100 upserted": lambda some: index.upsert(index.vectors(some), some),
-    }.items():
+    }
+    for what, change in ways.items():
         seconds = []
         for _ in range(3):
             reader.refresh()
