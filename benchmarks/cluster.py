@@ -40,13 +40,14 @@ def main() -> None:
     _start()
     found: dict[str, Any] = {}
     if "spread" in args.part:
-        from benchmarks.spreading.placements import placements
+        from benchmarks.spreading.placements import homes_of, placements
         from benchmarks.spreading.spread import spread
         from hierindex.cluster.loading import Source, read_front
         from hierindex.storage import Store
 
         front, _ = read_front(Source.of(path, Store.open(path).version, None))
-        found["spread"] = {"queries": len(queries), "others": placements(front, queries, 8)}
+        homes = homes_of(front, np.load(base, mmap_mode="r"), np.load(folder / "truth.npy")[: len(queries), :10])
+        found["spread"] = {"queries": len(queries), "others": placements(front, queries, 8, homes)}
         found["spread"]["crews"] = spread(path, queries)
     if "deaths" in args.part:
         from benchmarks.spreading.deaths import deaths

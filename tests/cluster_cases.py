@@ -57,12 +57,18 @@ def saved(
 
 
 def spread(
-    path: Path, workers: int, replicas: int = 1, placing: Placing = Placing.SUBTREE, dead: tuple[int, ...] = ()
+    path: Path,
+    workers: int,
+    replicas: int = 1,
+    placing: Placing = Placing.SUBTREE,
+    dead: tuple[int, ...] = (),
+    borders: float = 0.0,
 ) -> tuple[Front, SpreadLeaves]:
     """The newest version of an index on workers of this process, some of which are dead."""
     source = Source.of(path, HierIndex.open(path).version, None)
     front, _ = read_front(source)
-    placement = Placement.of(weights(front.nodes.count[front.nodes.leaves]), workers, replicas, placing)
+    weight, probed = weights(front.nodes.count[front.nodes.leaves]), front.probed_at_leaves()
+    placement = Placement.of(weight, workers, replicas, placing, probed, borders)
     shards = (None if w in dead else read_shard(source, placement.held_by(w)).shard for w in range(workers))
     return front, SpreadLeaves(placement, InProcess(tuple(shards)), front.of_strings)
 

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierindex.cluster.config import ClusterConfig, Placing
@@ -51,6 +51,58 @@ def test_a_query_asks_for_each_leaf_one_living_worker_that_has_it(seed, replicas
         assert worker in living if living else worker == -1
 
 
+def on_a_line(n, reach, rng):
+    """Leaves on a line, in no order, each probed with those beside it: the line, and ``(n, 2 reach + 1)`` lists."""
+    line = rng.permutation(n)
+    beside = np.arange(n)[:, None] + np.arange(-reach, reach + 1)
+    probed = np.empty((n, 2 * reach + 1), np.int64)
+    probed[line] = np.where((beside >= 0) & (beside < n), line[np.clip(beside, 0, n - 1)], -1)
+    return line, probed
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 6))
+def test_leaves_that_are_probed_together_lie_together_and_evenly(seed, workers):
+    rng = np.random.default_rng(seed)
+    line, probed = on_a_line(120, 3, rng)
+    weight = rng.uniform(0.5, 1.5, 120)
+    together = Placement.of(weight, workers, 1, Placing.PROBED, probed)
+    load = np.bincount(together.holders[:, 0], weight, workers)
+    assert load.max() <= 1.1 * load.mean()
+    alive = np.ones(workers, bool)
+    runs_of = int((np.diff(together.holders[line, 0]) != 0).sum()) + 1
+    assert runs_of <= 3 * workers  # of 120: the line is found, nearly
+    doubled = Placement.of(weight, workers, 1, Placing.PROBED, probed, borders=0.2)
+    assert np.array_equal(doubled.holders[:, 0], together.holders[:, 0])
+    copies = (doubled.holders >= 0).sum(axis=1)
+    assert ((copies - 1) * weight).sum() <= 0.2 * weight.sum() + 1e-9
+    for worker in range(workers):
+        held = np.flatnonzero((doubled.holders == worker).any(axis=1))
+        assert doubled.held_by(worker).tolist() == held.tolist()
+        assert weight[held].sum() <= 1.2 * 1.03 * weight.sum() / workers + weight.max() or copies[held].max() == 1
+    asked = [each.asked(probed, alive) for each in (together, doubled)]
+    fan_out = [np.mean([len(set(row[row >= 0].tolist())) for row in each]) for each in asked]
+    assert fan_out[1] < fan_out[0]
+    for leaf, worker in zip(probed.ravel(), asked[1].ravel(), strict=True):
+        assert worker in doubled.holders[leaf] if leaf >= 0 else worker == -1
+
+
+def test_a_copy_at_the_border_serves_when_its_owner_is_dead():
+    _, probed = on_a_line(60, 4, np.random.default_rng(0))
+    placement = Placement.of(np.ones(60), 4, 1, Placing.PROBED, probed, borders=0.3)
+    alive = np.array([True, False, True, True])
+    asked = placement.asked(np.arange(60)[:, None], alive)[:, 0]
+    lost = [leaf for leaf, row in enumerate(placement.holders.tolist()) if set(row) <= {1, -1}]
+    assert np.flatnonzero(asked < 0).tolist() == lost == np.flatnonzero(placement.serving(alive) < 0).tolist()
+    assert 0 < len(lost) < (placement.holders[:, 0] == 1).sum()
+
+
+def test_few_leaves_are_placed_too():
+    for n in (1, 2, 3, 5):
+        placement = Placement.of(np.ones(n), 3, 1, Placing.PROBED, np.arange(n)[:, None], borders=0.2)
+        assert len(set(placement.holders[:, 0].tolist())) == min(n, 3)
+
+
 def test_copies_let_a_query_ask_fewer_workers():
     placement = Placement.of(np.ones(80), 8, 2)
     leaves = np.arange(15, 25)[None]  # across the border of the first two workers' runs, and of the next two
@@ -90,6 +142,7 @@ def test_heat_moves_the_borders():
         ({"workers": 2, "replicas": 3}, "replicas should be at most workers"),
         ({"workers": 0}, "workers should be an integer"),
         ({"heat": 1.5}, "heat should be a share"),
+        ({"borders": -0.1}, "borders should be a share"),
         ({"timeout": 0.0}, "timeout should be a number of seconds above 0"),
         ({"placing": "random"}, "placing should be one of"),
     ],

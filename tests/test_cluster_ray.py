@@ -107,7 +107,7 @@ def test_workers_answer_as_one_machine_and_follow_every_change(index, tmp_path):
 def test_late_rows_move_to_the_workers_when_there_are_many(tmp_path, quick):
     path, queries = tmp_path / "index", cloud(40, 24, 7)
     saved(path, cloud(2_000, 24, 0), quick, tail_rows=100)
-    with ClusterIndex.open(path, cluster=replace(TWO, replicas=1)) as cluster:
+    with ClusterIndex.open(path, cluster=replace(TWO, replicas=1, borders=0.0)) as cluster:
         cluster.add(cloud(90, 24, 3))
         assert sum(worker["rows"] for worker in cluster.workers()) == 2_000
         cluster.add(cloud(90, 24, 4))

@@ -18,12 +18,16 @@ __all__ = ["differing", "spread"]
 _ASKED = ((10, 0.9), (10, 0.95), (10, 0.99), (100, 0.95))
 _CREWS = (
     (1, 1, Placing.SUBTREE),
+    (2, 1, Placing.PROBED),
     (2, 1, Placing.SUBTREE),
     (2, 1, Placing.HASH),
+    (4, 1, Placing.PROBED),
     (4, 1, Placing.SUBTREE),
     (4, 1, Placing.HASH),
+    (8, 1, Placing.PROBED),
     (8, 1, Placing.SUBTREE),
     (8, 1, Placing.HASH),
+    (8, 2, Placing.PROBED),
     (8, 2, Placing.SUBTREE),
     (8, 2, Placing.HASH),
 )

@@ -15,10 +15,12 @@ __all__ = ["ClusterConfig", "Placing"]
 class Placing(Enum):
     """Which leaves go together.
 
-    ``SUBTREE``: neighbours in the tree, so that a query finds its leaves on few workers.
+    ``PROBED``: those that queries scan together, so that a query finds its leaves on few workers.
+    ``SUBTREE``: neighbours in the tree, which are often scanned together.
     ``HASH``: none; every query asks almost every worker. Here to be compared with.
     """
 
+    PROBED = "probed"
     SUBTREE = "subtree"
     HASH = "hash"
 
@@ -40,6 +42,8 @@ class ClusterConfig:
         workers: processes that hold leaves.
         replicas: on how many workers each leaf lies; at most ``workers``.
         placing: which leaves go together, see `Placing`.
+        borders: with ``PROBED`` and one replica: how many rows may be held twice, as a share of all, so that queries at
+            the border of two workers' leaves ask one of them only. 0 holds each leaf once.
         heat: what share of a leaf's weight is the work that searches made there, the rest being its rows; looked at by
             `ClusterIndex.rebalance`, which knows what was searched.
         cpus: CPUs that Ray reserves for each worker; a part of one is allowed.
@@ -52,12 +56,13 @@ class ClusterConfig:
 
     Example:
         >>> ClusterConfig(workers=4, replicas=2).placing
-        <Placing.SUBTREE: 'subtree'>
+        <Placing.PROBED: 'probed'>
     """
 
     workers: int = 2
     replicas: int = 1
-    placing: Placing = Placing.SUBTREE
+    placing: Placing = Placing.PROBED
+    borders: float = 0.2
     heat: float = 0.5
     cpus: float = 1.0
     trainers: int = 1
@@ -73,8 +78,9 @@ class ClusterConfig:
             positive(getattr(self, name), name)
         if self.replicas > self.workers:
             raise InputError(f"replicas should be at most workers ({self.workers}); found {self.replicas}")
-        if not 0 <= self.heat <= 1:
-            raise InputError(f"heat should be a share, 0 to 1; found {self.heat!r}")
+        for name in ("heat", "borders"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} should be a share, 0 to 1; found {getattr(self, name)!r}")
         for name in ("timeout", "beat"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} should be a number of seconds above 0; found {getattr(self, name)!r}")

@@ -22,6 +22,8 @@ from hierindex.vectors import Float32, Int64, Metric, positive
 
 __all__ = ["Front", "Lists"]
 
+_TYPICAL_K, _TYPICAL_RECALL, _PROBED = 10, 0.95, 16
+
 
 @dataclass(frozen=True, eq=False)
 class Front:
@@ -130,6 +132,12 @@ class Front:
             return None
         point = self.tuned.lookup(k, recall)
         return None if point is None else Plan.of(point)
+
+    def probed_at_leaves(self) -> Int64:
+        """``(L, p)``: the leaves that a hard query near the centroid of each leaf scans for ten neighbours at .95."""
+        plan = self.plan(_TYPICAL_K, _TYPICAL_RECALL) or Plan(0, _PROBED, 0)
+        turned = self.turned(np.ascontiguousarray(self.nodes.leaf_centroids))
+        return self.leaves(turned, replace(plan, effort=()))  # a query at the centroid itself would need the fewest
 
     def leaves(self, turned: Float32, plan: Plan, filtered: bool = False) -> Int64:
         """``(q, p)``: positions of the leaves that each query needs, nearest first, then -1.

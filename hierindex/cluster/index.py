@@ -15,7 +15,7 @@ from hierindex.api.encoding import Encoding
 from hierindex.api.model import Model
 from hierindex.cluster.asking import Asking
 from hierindex.cluster.changing import Changing
-from hierindex.cluster.config import ClusterConfig
+from hierindex.cluster.config import ClusterConfig, Placing
 from hierindex.cluster.front import Front
 from hierindex.cluster.loading import Source, read_front
 from hierindex.cluster.placement import Placement, weights
@@ -230,7 +230,8 @@ class ClusterIndex(Asking, Changing):
     def _placed(self, front: Front, touches: Int64 | None) -> Placement:
         config, sizes = self._config, front.nodes.count[front.nodes.leaves]
         weight = weights(np.maximum(sizes, 0), touches, config.heat)
-        return Placement.of(weight, config.workers, config.replicas, config.placing)
+        probed = front.probed_at_leaves() if config.placing is Placing.PROBED else None
+        return Placement.of(weight, config.workers, config.replicas, config.placing, probed, config.borders)
 
     def _source(self, store: Store) -> Source:
         return Source.of(store.path, store.version, self._options)

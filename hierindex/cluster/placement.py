@@ -1,12 +1,13 @@
 """Which worker holds which leaves.
 
-Leaves stand from left to right as they hang on the tree, so a run of neighbours is a handful of whole subtrees. Cutting
-that line into runs of about the same weight keeps a query's leaves together; the cut whose heaviest run is lightest is
-found by bisection of that weight (the linear partition problem).
+Leaves that queries scan together are put together by `together`. By subtree: leaves stand from left to right as they
+hang on the tree, so a run of neighbours is a handful of whole subtrees. Cutting that line into runs of about the same
+weight keeps a query's leaves together; the cut whose heaviest run is lightest is found by bisection of that weight (the
+linear partition problem).
 
-A leaf's second copy lies with the worker to the right of its first (chained declustering: Hsiao and DeWitt, "Chained
-Declustering", ICDE 1990), so that what a dead worker did falls to two neighbours and no leaf is lost unless two
-neighbours die.
+Each leaf may have replicas on other workers. A leaf's second copy lies with the worker to the right of its first
+(chained declustering: Hsiao and DeWitt, "Chained Declustering", ICDE 1990), so that what a dead worker did falls to two
+neighbours and no leaf is lost unless two neighbours die.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierindex.cluster.config import Placing
+from hierindex.cluster.together import bordered, grouped
 from hierindex.errors import InputError
 from hierindex.vectors import Int64
 
@@ -34,19 +36,36 @@ class Placement:
 
     Attributes:
         workers: how many there are.
-        holders: ``(L, replicas)`` int64, for each leaf (by its position from left to right) its workers, first one
-            first.
+        holders: ``(L, most)`` int64, for each leaf (by its position from left to right) its workers, first one first,
+            then -1.
     """
 
     workers: int
     holders: Int64
 
     @classmethod
-    def of(cls, weight: Float64, workers: int, replicas: int, placing: Placing = Placing.SUBTREE) -> Self:
+    def of(
+        cls,
+        weight: Float64,
+        workers: int,
+        replicas: int,
+        placing: Placing = Placing.SUBTREE,
+        probed: Int64 | None = None,
+        borders: float = 0.0,
+    ) -> Self:
         """The placement of leaves of these weights ``(L,)``.
+
+        Args:
+            weight: see `weights`.
+            workers: how many.
+            replicas: on how many of them each leaf lies.
+            placing: which leaves go together.
+            probed: ``(L, p)``, the leaves that a query at each leaf scans, -1 for none; ``PROBED`` needs them.
+            borders: with one replica, the share of the weight that may lie on further workers, see `bordered`.
 
         Raises:
             InputError: more replicas than workers, or a weight that is below 0 or not finite.
+            MissingExtraError: ``PROBED`` needs pymetis, which is not installed.
 
         Example:
             >>> Placement.of(np.array([1.0, 1.0, 4.0, 2.0]), workers=2, replicas=1).holders.ravel().tolist()
@@ -56,7 +75,15 @@ class Placement:
             raise InputError(f"replicas should be 1 to {workers}, the number of workers; found {replicas}")
         if not np.isfinite(weight).all() or (weight < 0).any():
             raise InputError("weights of leaves should be finite and 0 or above")
-        first = runs(weight, workers) if placing is Placing.SUBTREE else _scattered(len(weight), workers)
+        if placing is Placing.HASH:
+            first = _scattered(len(weight), workers)
+        elif placing is Placing.PROBED and probed is not None:
+            together = grouped(weight, probed, workers)
+            first = runs(weight, workers) if together is None else together
+            if replicas == 1 and borders:
+                return cls(workers, _holders(bordered(weight, probed, first, workers, borders), first))
+        else:
+            first = runs(weight, workers)
         return cls(workers, (first[:, None] + np.arange(replicas)) % workers)
 
     def held_by(self, worker: int) -> Int64:
@@ -65,7 +92,7 @@ class Placement:
 
     def serving(self, alive: NDArray[np.bool_]) -> Int64:
         """``(L,)``: of each leaf's workers the first that is alive ``(workers,)``; -1 where none is."""
-        there: NDArray[np.bool_] = np.asarray(alive[self.holders])
+        there: NDArray[np.bool_] = np.asarray(np.append(alive, False)[self.holders])  # -1 is the last: nobody
         first = self.holders[np.arange(len(there)), there.argmax(axis=1)]
         return np.asarray(np.where(np.asarray(there.any(axis=1)), first, -1), np.int64)
 
@@ -86,10 +113,10 @@ class Placement:
         if self.holders.shape[1] == 1:
             return np.where(leaves >= 0, self.serving(alive)[leaves], -1)
         asked = np.full(leaves.shape, -1, np.int64)
-        value = np.zeros((len(self.holders) + 1, self.workers), np.int64)  # the last row is of no leaf
+        value = np.zeros((len(self.holders) + 1, self.workers + 1), np.int64)  # the last ones: no leaf, and nobody
         np.put_along_axis(value[:-1], self.holders, leaves.shape[1] + 1, axis=1)
         np.put_along_axis(value[:-1], self.holders[:, :1], leaves.shape[1] + 2, axis=1)
-        held = (value * alive)[leaves]
+        held = (value[:, :-1] * alive)[leaves]
         left: NDArray[np.bool_] = np.asarray(held.any(axis=2))
         while left.any():
             best = (held * left[:, :, None]).sum(axis=1).argmax(axis=1)
@@ -147,6 +174,13 @@ def _run_of(n: int, cuts: list[int], k: int) -> Int64:
         longest = int(lengths.argmax())
         bounds.insert(longest + 1, bounds[longest] + int(lengths[longest]) // 2)
     return np.repeat(np.arange(len(bounds) - 1), np.diff(bounds)).astype(np.int64)
+
+
+def _holders(held: NDArray[np.bool_], owner: Int64) -> Int64:
+    """``(L, most)``: the workers of each leaf, its owner first; -1 where there are no more."""
+    order = np.argsort(-(held + 0.5 * (np.arange(held.shape[1]) == owner[:, None])), axis=1, kind="stable")
+    workers = np.where(np.take_along_axis(held, order, axis=1), order, -1)
+    return np.ascontiguousarray(workers[:, : int(held.sum(axis=1).max(initial=1))], np.int64)
 
 
 def _scattered(n: int, workers: int) -> Int64:
