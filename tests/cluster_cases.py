@@ -13,7 +13,7 @@ from hierindex import BuildConfig, HierIndex
 from hierindex.cluster.asking import Asking
 from hierindex.cluster.config import Placing
 from hierindex.cluster.front import Front
-from hierindex.cluster.loading import Source, read_front, read_shard
+from hierindex.cluster.loading import Loaded, Source, read_front, read_shard
 from hierindex.cluster.placement import Placement, weights
 from hierindex.cluster.scanner import InProcess, SpreadLeaves
 from hierindex.index.config import IndexConfig
@@ -77,10 +77,22 @@ class Spread(Asking):
     """What `ClusterIndex` can be asked, of workers of this process, some of which are dead."""
 
     def __init__(self, index: HierIndex, workers: int, replicas: int = 1, dead: tuple[int, ...] = ()) -> None:
+        self._heat, self._loaded, self._dead = HeatCounter(), dict[int, Loaded](), dead
+        self._workers, self._replicas = workers, replicas
+        self.refresh(index)
+
+    def refresh(self, index: HierIndex) -> None:
+        """Go on to the version of the index, each worker from what it held before."""
         assert index._store is not None
-        front, scanner = spread(index._store.path, workers, replicas, dead=dead)
+        source = Source.of(index._store.path, index._store.version, None)
+        front, _ = read_front(source)
+        sizes, workers = front.nodes.count[front.nodes.leaves], self._workers
+        placement = Placement.of(weights(sizes), workers, self._replicas)
+        living = [worker for worker in range(workers) if worker not in self._dead]
+        self._loaded = {w: read_shard(source, placement.held_by(w), self._loaded.get(w)) for w in living}
+        shards = tuple(self._loaded[w].shard if w in self._loaded else None for w in range(workers))
+        scanner = SpreadLeaves(placement, InProcess(shards), front.of_strings)
         self._state = SimpleNamespace(front=front, scanner=scanner, encoding=index._view.encoding)
-        self._heat = HeatCounter()
 
     def _entered(self) -> nullcontext[SimpleNamespace]:
         return nullcontext(self._state)

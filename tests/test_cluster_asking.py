@@ -215,3 +215,38 @@ def test_branches_and_ids_that_make_no_sense_are_refused(asked):
         crews[0].diverse(queries, n_clusters=9_999)
     with pytest.raises(InputError, match="ids should be integers"):
         crews[0].diverse(queries, exclude=["a"])
+
+
+def test_workers_that_go_on_from_version_to_version_answer_as_a_refreshed_index(tmp_path, quick):
+    x = cloud(2_000, 24, 0)
+    writer = saved(tmp_path / "index", x, quick, payload=columns(x), tail_rows=200)
+    local = HierIndex.open(tmp_path / "index")
+    crew, queries = Spread(local, 3), cloud(30, 24, 7)
+    crowd, many = cloud(3, 24, 5).repeat(150, axis=0) + cloud(450, 24, 6) / 50, cloud(1_300, 24, 8)
+    leaves, settings_ = len(crew._state.front.nodes.leaves), crew._state.front.tuned
+    changes = (
+        lambda: writer.add(crowd, payload=columns(crowd, 2_000)),  # leaves outgrow their size and split
+        lambda: writer.delete(np.arange(0, 1_500, 3)),
+        lambda: writer.update_payload(np.arange(1, 1_500, 3), {"price": np.zeros(500, np.int64)}),
+        lambda: writer.maintain(steps=20),
+        lambda: writer.upsert(x[1:40:3] + 1, np.arange(1, 40, 3), payload=columns(x[1:40:3], 1)),
+        lambda: writer.add(many, payload=columns(many, 2_450)),  # grown by half: recall is measured anew
+    )
+    for number, change in enumerate(changes):
+        change()
+        local.refresh()
+        crew.refresh(local)
+        for k, how in ((10, {}), (10, {"filter": FILTERS["narrow"]}), (5, {"nprobe": 7}), (None, {"radius": 4.0})):
+            assert alike(local.search(queries, k, **how), crew.search(queries, k, **how)), (number, k, how)
+        assert same(local.diverse(queries[:4], 9), crew.diverse(queries[:4], 9)), number
+    assert len(crew._state.front.nodes.leaves) > leaves
+    assert crew._state.front.tuned != settings_
+    writer.delete(writer.ids[450:])
+    few = HierIndex.open(tmp_path / "index")
+    crew.refresh(few)
+    for how in (
+        {},
+        {"nprobe": 3},
+        {"filter": FILTERS["half"], "nprobe": 9},
+    ):  # too few to be worth lists: compared whole
+        assert same(few.search(queries, **how), crew.search(queries, **how)), how

@@ -74,6 +74,8 @@ class Front:
                 f"an index of {n:,} points should have its leaves laid out before it is spread; found none stored; "
                 "open it with HierIndex once and save it"
             )
+        if n <= config.flat_below:  # whatever was laid out when it was larger: a local index looks at it no more
+            packed_seq = coder = None
         return cls(
             nodes,
             metric,
