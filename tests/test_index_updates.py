@@ -70,6 +70,7 @@ def test_compaction_drops_the_dead_and_keeps_the_answers():
             assert answers(compact, QUERIES, 5, recall=recall) == expected
     sound(compact)
     assert compact.seq[0] == 490
+    assert compact.tuned is half.tuned  # nobody waits for new settings here: upkeep makes them
 
 
 def test_everything_may_go_and_come_back():

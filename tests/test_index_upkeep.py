@@ -10,7 +10,8 @@ from index_cases import add, answers, build, mixture, points_for, reload, slow_d
 
 from hierindex.decode import Decode, poincare_to_klein
 from hierindex.errors import CorruptIndexError, InputError
-from hierindex.index import updates
+from hierindex.index import updates, upkeep
+from hierindex.index.dissolving import dissolved, room_for
 from hierindex.index.moves import Moves
 from hierindex.index.nodes import RETIRED
 from hierindex.index.reassign import attracted, centred, resettled
@@ -312,3 +313,41 @@ def test_a_state_that_moves_rows_to_what_is_no_leaf_is_refused():
     bad = replace(snapshot, table=snapshot.table.rehomed(np.array([0]), np.array([retired])))
     with pytest.raises(CorruptIndexError, match=f"nodes of the tree; found {retired}, which was taken out"):
         reload(bad)
+
+
+def test_leaves_are_dissolved_as_one_after_the_other_would_be():
+    """One look at all rows for all leaves, beside a look for each."""
+    snapshot = updates.delete(grown(2_000), np.arange(0, 700))
+    table, nodes, most = snapshot.table, snapshot.nodes, 400.0
+    counts = sizes(snapshot)
+    leaves = nodes.leaves[np.argsort(counts, kind="stable")[:12]].tolist()
+    found, left, into = dissolved(table, nodes, leaves, most)
+    receivers = set()
+    for leaf in leaves:
+        live = table.ids.live_rows
+        room = most - np.bincount(nodes.leaf_position[table.leaf.values[live]], minlength=len(nodes.leaves))
+        rows = np.flatnonzero(table.leaf.values == leaf)
+        if not room_for(table, nodes, rows[table.ids.alive[rows]], int(nodes.leaf_position[leaf]), room):
+            continue
+        nodes = without(nodes, leaf)
+        to = nodes.leaves[slow_distances(table.rows.values[rows], nodes.leaf_centroids, Metric.L2).argmin(axis=1)]
+        table, receivers = table.rehomed(rows, to), receivers | set(to.tolist())
+    assert nodes.retired.sum() > snapshot.nodes.retired.sum() + 8
+    np.testing.assert_array_equal(left.parent, nodes.parent)
+    for name in ("leaf", "home"):
+        np.testing.assert_array_equal(getattr(found, name).values, getattr(table, name).values)
+    np.testing.assert_array_equal(found.moves.seq, table.moves.seq)
+    np.testing.assert_array_equal(found.moves.leaf, table.moves.leaf)
+    assert into.tolist() == sorted(leaf for leaf in receivers if nodes.is_leaf[leaf])
+
+
+def test_what_is_due_is_looked_for_once_a_step(monkeypatch):
+    looked, search = [], upkeep._looked_for
+    monkeypatch.setattr(upkeep, "_looked_for", lambda snapshot: looked.append(snapshot) or search(snapshot))
+    snapshot, done, steps = grown(2_000), updates.Maintained(left=1), 0
+    while done.left and steps < 4:
+        snapshot, done = updates.maintain(snapshot, 4)
+        steps += 1
+    assert steps > 2
+    assert steps <= len(looked) <= steps + 1
+    assert len({id(each) for each in looked}) == len(looked)

@@ -135,8 +135,8 @@ def delete(snapshot: Snapshot, ids: Ids) -> Snapshot:
     table = snapshot.table.remove(snapshot.ids.rows_of(ids))
     left = replace(snapshot, table=table, worked=0)
     if len(table) - table.ids.n_live > _DEAD_SHARE * len(table):
-        # rows are numbered anew, so lists and codes are made again; at half the size, settings are measured again too
-        return ready(replace(left, table=table.compacted(), packed=None))
+        # codes and settings stay, as nobody should wait for new ones here: `maintain` makes them
+        return compact(left if len(left) > left.config.flat_below else replace(left, packed=None))
     return left
 
 

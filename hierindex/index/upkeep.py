@@ -10,16 +10,18 @@ the rows have become others. All pure functions.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hierindex.index.native import nearest, scan_rows
+from hierindex.index.dissolving import dissolved, room_for
+from hierindex.index.native import scan_rows
 from hierindex.index.nodes import Nodes
 from hierindex.index.partition import group_sums
 from hierindex.index.readying import compact, ready, retune
 from hierindex.index.reassign import centred, near_leaves, resettled
-from hierindex.index.reshape import drawn_anew, without
+from hierindex.index.reshape import drawn_anew
 from hierindex.index.snapshot import Snapshot
 from hierindex.index.splitting import split_leaves
 from hierindex.index.tables import Table
@@ -140,7 +142,7 @@ def _shaped(snapshot: Snapshot, due: _Due, most: int) -> tuple[Snapshot, Maintai
         table = _pinned(table)
     changed = [np.flatnonzero(nodes.is_leaf[len(snapshot.nodes) :]) + len(snapshot.nodes)]
     dissolve = due.dissolve[: most - len(split)]
-    table, nodes, receivers = _dissolved(table, nodes, dissolve, _FULL * snapshot.config.leaf_size(len(snapshot)))
+    table, nodes, receivers = dissolved(table, nodes, dissolve, _FULL * snapshot.config.leaf_size(len(snapshot)))
     centre = np.array(due.centre[: most - len(split) - len(dissolve)], np.int64)
     changed += [receivers, centre[nodes.is_leaf[centre]]]
     table, nodes, moved = _relaxed(table, nodes, np.unique(np.concatenate(changed)))
@@ -155,6 +157,18 @@ def _shaped(snapshot: Snapshot, due: _Due, most: int) -> tuple[Snapshot, Maintai
 
 
 def _due(snapshot: Snapshot) -> _Due:
+    """What is due; worked out once, though asked at the end of a step and at the beginning of the next."""
+    known = _KNOWN.get(snapshot)
+    if known is None:
+        known = _KNOWN[snapshot] = _looked_for(snapshot)
+    return known
+
+
+_KNOWN: WeakKeyDictionary[Snapshot, _Due] = WeakKeyDictionary()
+"""A snapshot never changes, and nor does what is due in it."""
+
+
+def _looked_for(snapshot: Snapshot) -> _Due:
     table, nodes = snapshot.table, snapshot.nodes
     live, leaves = table.ids.live_rows, nodes.leaves
     if snapshot.worked > _WORK * len(leaves):
@@ -169,7 +183,7 @@ def _due(snapshot: Snapshot) -> _Due:
     rising = np.argsort(counts, kind="stable").tolist()
     small = [i for rank, i in enumerate(rising) if rank < excess or counts[i] < _SMALL * wanted]
     room = np.asarray(_FULL * wanted - counts, np.float64)
-    small = [i for i in small if _room_for(table, nodes, members[i], i, room)]
+    small = [i for i in small if room_for(table, nodes, members[i], i, room)]
     shift, way = _drift(nodes, counts, sums)
     drifted = np.flatnonzero(shift > _DRIFT * way)
     drifted = np.setdiff1d(drifted[np.argsort(-shift[drifted], kind="stable")], split, assume_unique=True)
@@ -180,15 +194,6 @@ def _differ(table: Table, rows: Int64) -> bool:
     """Whether some rows can be told apart."""
     vectors = table.rows.values[rows]
     return bool((np.abs(vectors - vectors[0]) > _ALIKE * np.abs(vectors).max()).any())
-
-
-def _room_for(table: Table, nodes: Nodes, rows: Int64, place: int, room: NDArray[np.float64]) -> bool:
-    """Whether other leaves have room ``(L,)`` for the rows of the one at a place."""
-    others = np.delete(np.arange(len(nodes.leaves)), place)
-    if not len(others):
-        return False
-    into = others[nearest(table.rows.values[rows], np.ascontiguousarray(nodes.leaf_centroids[others]))]
-    return bool((np.bincount(into, minlength=len(room)) <= np.maximum(room, 0)).all())
 
 
 def _drift(nodes: Nodes, counts: Int64, sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -215,28 +220,6 @@ def _pinned(table: Table) -> Table:
     """The table with every row put where it is: what it was put into may be gone from the tree afterwards."""
     rows = np.flatnonzero(table.home.values != table.leaf.values)
     return table.rehomed(rows, table.leaf.values[rows])
-
-
-def _dissolved(table: Table, nodes: Nodes, leaves: list[int], most: float) -> tuple[Table, Nodes, Int64]:
-    """Leaves taken out of the tree, their rows in the nearest ones that are left; and which these are.
-
-    A leaf stays where those before it have taken the room: no other would then hold more than ``most``.
-    """
-    receivers: list[int] = []
-    for leaf in leaves:
-        if not nodes.is_leaf[leaf]:
-            continue
-        live = table.ids.live_rows
-        place, position = int(nodes.leaf_position[leaf]), nodes.leaf_position[table.leaf.values[live]]
-        room = np.asarray(most - np.bincount(position, minlength=len(nodes.leaves)), np.float64)
-        if not _room_for(table, nodes, live[position == place], place, room):
-            continue
-        rows, nodes = np.flatnonzero(table.leaf.values == leaf), without(nodes, leaf)  # removed rows move too
-        into = nodes.leaves[nearest(table.rows.values[rows], nodes.leaf_centroids)]
-        table = table.rehomed(rows, into)
-        receivers += np.unique(into).tolist()
-    left = np.unique(np.array(receivers, np.int64))
-    return table, nodes, left[nodes.is_leaf[left]]
 
 
 def _relaxed(table: Table, nodes: Nodes, leaves: Int64) -> tuple[Table, Nodes, int]:
