@@ -21,7 +21,7 @@ from hierindex.errors import (
     StorageError,
     UnknownIdError,
 )
-from hierindex.storage import Edit, Points, Store
+from hierindex.storage import Edit, Points, Store, log
 from hierindex.storage.removed_file import Removed, read_removed, write_removed
 from hierindex.storage.sealed import digest
 
@@ -240,3 +240,25 @@ def test_logs_that_lie_about_the_list(deleted: Path, tmp_path: Path, old: str, n
 def test_no_list_is_no_file(tmp_path: Path) -> None:
     assert len(read_removed(tmp_path, 0, 0)) == 0
     assert Removed.none().count_in(_new(tmp_path / "i")._log.parts[0]) == 0
+
+
+def test_a_log_that_is_vacuumed_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = _new(tmp_path / "i")
+    for seq in (1, 4):
+        store.commit(deleted=points_of(12).ids[[seq]])
+    read, opened = log.read_removed, []
+
+    def late(*some: object) -> Removed:
+        opened.append(some)
+        if len(opened) == 1:
+            store.compact()
+            store.vacuum(1)
+        return read(*some)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(log, "read_removed", late)
+    found = Store.open(tmp_path / "i")
+    assert found.version == 3
+    assert_points(found.load().points, _left(12, 1, 4))
+    (tmp_path / "i/points/_delta_log" / f"{3:020d}.json").write_text("{")
+    with pytest.raises(CorruptIndexError, match="_delta_log"):
+        Store.open(tmp_path / "i")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from hierindex.errors import InputError, NotAnIndexError, StorageError
+from hierindex.errors import CorruptIndexError, InputError, NotAnIndexError, StorageError
 from hierindex.storage.draft import REMOVED
 from hierindex.storage.files import Place, damaged, listed, reading, short
 from hierindex.storage.history import LOG, NOTE, commit_info, commit_path, commits
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 TREE_TXN, MODEL_TXN, REMOVED_TXN = "hierindex.tree", "hierindex.model", "hierindex.removed"
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,21 @@ def open_log(folder: Place, version: int | None = None) -> Log:
         StorageError: there is no such version.
         CorruptIndexError: the log is damaged.
     """
+    for _ in range(_TRIES):
+        before = _names(folder)
+        try:
+            return _opened(folder, version)
+        except CorruptIndexError:  # the log is read as it goes, and somebody may have taken old entries away (vacuum)
+            if _names(folder) == before:
+                raise
+    return _opened(folder, version)
+
+
+def _names(folder: Place) -> set[str]:
+    return {file.name for file in listed(folder / LOG)}
+
+
+def _opened(folder: Place, version: int | None) -> Log:
     if not is_table(folder):
         raise NotAnIndexError(f"{folder.parent} should be a hierindex index; found no log at {folder / LOG}")
     if version is not None:
