@@ -18,6 +18,7 @@ from benchmarks.sections import (
     imbalanced,
     leads,
     leaves,
+    memory,
     recommender,
     scale_model,
     search,
@@ -35,6 +36,7 @@ __all__ = ["main", "page"]
 _SECTIONS = {
     "search": search.section,
     "leaves": leaves.section,
+    "memory": memory.section,
     "search_leads": search_leads.section,
     "filters": filters.section,
     "updates": updates.section,

@@ -14,11 +14,15 @@ import pytest
 
 from hierindex import BuildConfig, HierIndex
 from hierindex.errors import InputError, StorageError
+from hierindex.index import exact, ranges
 from hierindex.index import rows as columns
 from hierindex.index.config import IndexConfig
+from hierindex.index.explain import NoWatch
+from hierindex.index.known import checks
 from hierindex.index.mapped import MappedRows, RowFile
 from hierindex.index.rows import Column
 from hierindex.storage import mapped
+from hierindex.vectors import Metric
 
 KINDS = [("l2", 0), ("ip", 0), ("cosine", 20_000)]
 WIDTH = 512  # bytes of a row
@@ -357,3 +361,46 @@ def many_times(index, times, path):
     points = Points(np.arange(n), np.arange(n), np.tile(old.leaf, times), rows)
     Store.create(path, points, TreeFile(contents.tree.nodes, about), contents.model)
     persist.keep_codes(Store.open(path), HierIndex.open(path)._view.snapshot)
+
+
+# ---- where no more than a part may be copied
+
+
+@pytest.mark.parametrize("metric", ["l2", "ip"])
+def test_rows_that_a_filter_lets_through_are_copied_a_few_at_a_time(metric, wide, monkeypatch):
+    """Any number at once gives the same answers, ties included."""
+    rows = np.concatenate([wide, wide[:50]])
+    queries, allowed = wide[:30] + np.float32(0.01), np.arange(350) % 5 < 2
+    kind = Metric.parse(metric)
+    searched = ranges.Searched(rows, kind, allowed)
+    radius = {"l2": 12.0, "ip": -40.0}[metric]
+    found = []
+    for at_once in (2**30, 7 * WIDTH):
+        monkeypatch.setattr(exact, "_GATHER_MOST", at_once)
+        monkeypatch.setattr(ranges, "_GATHER_MOST", at_once)
+        some = exact.exact_rows_where(queries, rows, 9, kind.by_product, allowed)
+        near = ranges.near_pairs(queries, radius, searched, NoWatch())
+        order = np.lexsort((near[1], near[0]))
+        found.append([*exact.ranked(queries, rows, some, 9, kind), *(values[order] for values in near)])
+    assert len(found[0][2]) > 100
+    for whole, parts in zip(*found, strict=True):
+        assert np.array_equal(whole, parts)
+
+
+@pytest.mark.parametrize("dim", [7, 8])
+def test_checksums_of_some_rows_are_those_of_all(dim):
+    rows = np.random.default_rng(0).normal(size=(3_000, dim)).astype(np.float32)
+    some = np.arange(0, 3_000, 2)
+    assert np.array_equal(checks(rows)[some], checks(rows, some))
+    assert len(np.unique(checks(rows))) == 3_000
+
+
+def test_vectors_may_be_the_name_of_a_file(wide, quick, tmp_path):
+    np.save(tmp_path / "x.npy", wide)
+    index = HierIndex.from_vectors(tmp_path / "x.npy", metric="l2", config=quick)
+    assert np.array_equal(index.vectors(), wide)
+    np.savez(tmp_path / "x.npz", wide=wide)
+    (tmp_path / "text.npy").write_text("no array")
+    for name, found in {"x.npz": "holds several", "text.npy": "text.npy: ", "none.npy": "No such file"}.items():
+        with pytest.raises(InputError, match=rf"vectors should be .*{found}"):
+            HierIndex.from_vectors(str(tmp_path / name))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hierindex.api.config import BuildConfig
 from hierindex.api.encoding import Encoding
@@ -65,7 +65,7 @@ def assist(images: object, options: ImageOptions) -> None:
 
 
 def from_vectors(
-    x: ArrayLike,
+    x: ArrayLike | PathLike[str],
     metric: Metric,
     ids: ArrayLike | None,
     payload: object,
@@ -73,13 +73,25 @@ def from_vectors(
     progress: Progress,
 ) -> View:
     """Learn a tree over vectors, and lay out the index; see `HierIndex.from_vectors`."""
-    rows = metric.prepare(as_vectors(x))
+    rows = metric.prepare(as_vectors(_of_file(x) if isinstance(x, str | PathLike) else x))
     chosen, table = as_ids(ids, len(rows)), as_payload(payload, len(rows))
     from hierindex.learning import learn_vectors
 
     timed = Timed(progress)
     learned = learn_vectors(rows, config.learn, timed)
     return _laid_out(learned, metric, chosen, table, config, timed, {})
+
+
+def _of_file(path: str | PathLike[str]) -> NDArray[Any]:
+    """The array of an ``.npy`` file, mapped: what is float32 already is not read into memory first."""
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"vectors should be an array, or the name of an .npy file; found {path}: {error}") from error
+    if isinstance(found, np.ndarray):
+        return found
+    found.close()
+    raise InputError(f"vectors should be one array of an .npy file; found {path}, which holds several")
 
 
 def new_points(points: object, ids: ArrayLike | None, payload: object, on_error: str, view: View) -> NewRows:

@@ -130,7 +130,7 @@ class HierIndex(Keeper):
     @classmethod
     def from_vectors(
         cls,
-        x: ArrayLike,
+        x: ArrayLike | PathLike[str],
         *,
         metric: Metric | str = Metric.COSINE,
         ids: ArrayLike | None = None,
@@ -143,7 +143,8 @@ class HierIndex(Keeper):
         """Learn a tree over ready embeddings, and make the index of them.
 
         Args:
-            x: ``(n, d)`` real numbers.
+            x: ``(n, d)`` real numbers, an ``np.memmap`` too; or the name of an ``.npy`` file, which is mapped. One
+                float32 copy is made (for cosine two, one of which is let go).
             metric: "cosine", "l2" or "ip", see `Metric`.
             ids: as for `build`; None numbers the points.
             payload: as for `build`.

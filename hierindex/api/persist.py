@@ -127,7 +127,7 @@ def view_of(contents: Contents, module: nn.Module | None = None, store: Store | 
         codes=_known(store, state),
         floor=contents.next_seq,
     )
-    if store is not None and store.cache is not None:
+    if store is not None:
         pa.default_memory_pool().release_unused()  # what was read into it; else it is kept for what is read next
     return View(snapshot, model, Encoding(model, metric, points.rows.shape[1], module))
 

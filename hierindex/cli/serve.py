@@ -37,6 +37,8 @@ def serve(  # each argument is an option of the command
     open_to_all: Annotated[bool, typer.Option("--open-to-all", help="Without keys: listen at any --host.")] = False,
     cors: Annotated[list[str] | None, typer.Option(help="A web origin whose pages may call; once for each.")] = None,
     allow_host: Annotated[list[str] | None, typer.Option(help="A name that callers may use; once for each.")] = None,
+    rows: Annotated[str, typer.Option(help="memory; or mapped: from a file, for more rows than memory.")] = "memory",
+    rows_folder: Annotated[Path | None, typer.Option(help="Where the file of mapped rows is kept.")] = None,
     refresh: Annotated[float | None, typer.Option(help="Look every so many seconds for what others wrote.")] = None,
     threads: Annotated[int | None, typer.Option(help="Searches at the same time; default: one for each core.")] = None,
     max_body_mib: Annotated[float, typer.Option(help="Largest body of a request.")] = 32.0,
@@ -87,7 +89,7 @@ def serve(  # each argument is an option of the command
 
         serve_on_cluster(index, settings, listen, cluster)
         return
-    run(HierIndex.open(index), settings, listen)
+    run(HierIndex.open(index, rows=rows, rows_folder=rows_folder), settings, listen)
 
 
 def key(
