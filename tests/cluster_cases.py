@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import _patch, patch
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from hierindex.cluster.placement import Placement, weights
 from hierindex.cluster.scanner import InProcess, SpreadLeaves
 from hierindex.index.config import IndexConfig
 from hierindex.index.heat import HeatCounter
+from hierindex.learning.selection import choose_tree
 from hierindex.results import Hits
 from hierindex.vectors import Float32
 
@@ -41,6 +44,11 @@ def cloud(n: int, dim: int, seed: int, grid: float | None = None) -> Float32:
     return (x if grid is None else np.round(x / grid) * grid).astype(np.float32)
 
 
+def any_tree() -> _patch[object]:
+    """While it is held trees are chosen by a glance: which one is chosen matters to nothing here, and takes longest."""
+    return patch("hierindex.api.build.choose_tree", partial(choose_tree, sample=200))
+
+
 def saved(
     path: Path,
     x: Float32,
@@ -51,9 +59,10 @@ def saved(
     **index: object,
 ) -> HierIndex:
     """A small index laid out as a large one is, at a path."""
-    settings = {"flat_below": 500, "n_leaves": 40, "num_threads": 1} | index
+    settings = {"flat_below": 500, "n_leaves": 40, "num_threads": 1, "tune_queries": 120} | index
     config = replace(quick, index=IndexConfig(**settings))
-    return HierIndex.from_vectors(x, metric=metric, ids=ids, payload=payload, config=config, path=path)
+    with any_tree():
+        return HierIndex.from_vectors(x, metric=metric, ids=ids, payload=payload, config=config, path=path)
 
 
 def spread(

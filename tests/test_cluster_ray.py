@@ -9,8 +9,9 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
-from cluster_cases import cloud, same, saved
+from cluster_cases import any_tree, cloud, same, saved
 
 from hierindex import HierIndex
 from hierindex.cluster import ClusterConfig, ClusterIndex, building
@@ -53,15 +54,25 @@ def cluster():
 
 @pytest.fixture
 def index(tmp_path, quick):
-    return saved(tmp_path / "index", cloud(2_000, 24, 0), quick)
+    return saved(tmp_path / "index", cloud(2_000, 24, 0), quick, payload=prices(2_000))
 
 
-def answers_alike(path, cluster, queries):
-    local = HierIndex.open(path)
+def prices(n):
+    return {"price": np.arange(n) % 100}
+
+
+def answers_alike(path, cluster, queries, options=None):
+    local = HierIndex.open(path, storage_options=options)
     assert local.version == cluster.version
+    cheap = pc.field("price") < 30
+    near, found = (each.search(queries, radius=4.0, filter=cheap) for each in (local, cluster))
+    assert np.array_equal(near.lims, found.lims)
+    assert same(near, found)
+    assert same(local.diverse(queries[:3], 9, exclude=[1]), cluster.diverse(queries[:3], 9, exclude=[1]))
+    assert cluster.payload([5]).equals(local.payload([5]))
     return all(
-        same(local.search(queries, k, recall=recall), cluster.search(queries, k, recall=recall))
-        for k, recall in ((10, 0.95), (3, 0.8), (10, 1.0))
+        same(local.search(queries, k, **how), cluster.search(queries, k, **how))
+        for k, how in ((10, {}), (3, {"recall": 0.8}), (10, {"recall": 1.0}), (10, {"filter": cheap, "nprobe": 5}))
     )
 
 
@@ -77,12 +88,13 @@ def test_workers_answer_as_one_machine_and_follow_every_change(index, tmp_path):
     path, queries = tmp_path / "index", cloud(40, 24, 7)
     with ClusterIndex.open(path, cluster=TWO) as cluster:
         assert answers_alike(path, cluster, queries)
-        assert cluster.add(cloud(50, 24, 3)).tolist() == list(range(2_000, 2_050))
+        assert cluster.add(cloud(50, 24, 3), payload=prices(50)).tolist() == list(range(2_000, 2_050))
         assert answers_alike(path, cluster, queries)
         assert cluster.delete([3, 2_001, 40], token="once") == 3
         assert cluster.delete([3, 2_001, 40], token="once") == 0
         assert answers_alike(path, cluster, queries)
-        cluster.upsert(cloud(3, 24, 8), [7, 2_010, 9_000])
+        cluster.upsert(cloud(3, 24, 8), [7, 2_010, 9_000], payload=prices(3))
+        assert cluster.update_payload([8, 2_011], prices(2)) == 2
         assert answers_alike(path, cluster, queries)
         assert len(cluster) == 2_048
         version = cluster.version
@@ -94,7 +106,7 @@ def test_workers_answer_as_one_machine_and_follow_every_change(index, tmp_path):
             cluster.search(cloud(2, 23, 0))
         assert cluster.version == version == HierIndex.open(path).version
         other = HierIndex.open(path)
-        other.add(cloud(20, 24, 4))
+        other.add(cloud(20, 24, 4), payload=prices(20))
         assert cluster.refresh()
         assert not cluster.refresh()
         assert answers_alike(path, cluster, queries)
@@ -106,13 +118,42 @@ def test_workers_answer_as_one_machine_and_follow_every_change(index, tmp_path):
 
 def test_late_rows_move_to_the_workers_when_there_are_many(tmp_path, quick):
     path, queries = tmp_path / "index", cloud(40, 24, 7)
-    saved(path, cloud(2_000, 24, 0), quick, tail_rows=100)
+    saved(path, cloud(2_000, 24, 0), quick, payload=prices(2_000), tail_rows=100)
     with ClusterIndex.open(path, cluster=replace(TWO, replicas=1, borders=0.0)) as cluster:
-        cluster.add(cloud(90, 24, 3))
+        cluster.add(cloud(90, 24, 3), payload=prices(90))
         assert sum(worker["rows"] for worker in cluster.workers()) == 2_000
-        cluster.add(cloud(90, 24, 4))
+        cluster.add(cloud(90, 24, 4), payload=prices(90))
         assert sum(worker["rows"] for worker in cluster.workers()) == 2_180
         assert answers_alike(path, cluster, queries)
+
+
+def test_workers_read_and_follow_an_index_in_an_object_store(tmp_path, quick):
+    boto3 = pytest.importorskip("boto3", reason="needs moto and obstore, of the extra dev")
+    moto = pytest.importorskip("moto.server", reason="needs moto, of the extra dev")
+    pytest.importorskip("obstore", reason="needs obstore, of the extra cloud")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", **keys)
+        client.create_bucket(Bucket="shelf")
+        client.close()
+        options = {name.upper(): value for name, value in keys.items() if name != "region_name"} | {
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ALLOW_HTTP": "true",
+        }
+        index = saved(tmp_path / "index", cloud(1_000, 24, 0), quick, payload=prices(1_000))
+        index.save("s3://shelf/one.index", storage_options=options)
+        one = replace(TWO, replicas=1)
+        with ClusterIndex.open("s3://shelf/one.index", cluster=one, storage_options=options) as cluster:
+            queries = cloud(20, 24, 7)
+            assert answers_alike("s3://shelf/one.index", cluster, queries, options)
+            cluster.add(cloud(5, 24, 3), payload=prices(5))
+            assert answers_alike("s3://shelf/one.index", cluster, queries, options)
+    finally:
+        server.stop()
 
 
 def test_a_worker_killed_under_load_costs_no_answer(index, tmp_path):
@@ -163,7 +204,8 @@ def test_a_build_on_workers_is_a_whole_index(tmp_path, quick):
     x = cloud(4_000, 16, 0)
     np.save(tmp_path / "x.npy", x)
     config = replace(quick, index=IndexConfig(flat_below=500, n_leaves=40, num_threads=1))
-    made = building.build(tmp_path / "x.npy", tmp_path / "index", metric="l2", config=config, cluster=TWO)
+    with any_tree():
+        made = building.build(tmp_path / "x.npy", tmp_path / "index", metric="l2", config=config, cluster=TWO)
     index = HierIndex.open(tmp_path / "index")
     assert (made.points, made.version, index.version) == (4_000, 1, 1)
     assert np.array_equal(index.vectors(np.arange(4_000)), x)
