@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from hierindex.errors import (
 from hierindex.storage import Edit, Points, Store, log
 from hierindex.storage.removed_file import Removed, read_removed, write_removed
 from hierindex.storage.sealed import digest
+from hierindex.vectors import Ids
 
 
 def _new(path: Path, n: int = 12, strings: bool = False) -> Store:
@@ -262,3 +264,27 @@ def test_a_log_that_is_vacuumed_while_it_is_read_is_read_again(tmp_path: Path, m
     (tmp_path / "i/points/_delta_log" / f"{3:020d}.json").write_text("{")
     with pytest.raises(CorruptIndexError, match="_delta_log"):
         Store.open(tmp_path / "i")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store, ids: store.commit(deleted=ids[:1]),
+        lambda store, ids: store.commit(deleted=ids[:1], at=np.array([0]), checked=True),  # it would copy the tree
+        lambda store, ids: store.commit(deleted=ids[:5], at=np.arange(5), checked=True),  # it would read the part
+        lambda store, _: store.compact(),
+    ],
+    ids=["by id", "by seq", "a third", "compact"],
+)
+def test_who_stands_at_a_vacuumed_version_hears_of_a_conflict(
+    tmp_path: Path, change: Callable[[Store, Ids], object]
+) -> None:
+    store, ids = _new(tmp_path / "i"), points_of(12).ids
+    store.commit(added=points_of(2, start=12))
+    stale = Store.open(tmp_path / "i")
+    store.compact(tree_of(4, seed=2))
+    store.vacuum(1)
+    before = files_under(tmp_path / "i")
+    with pytest.raises(ConflictError, match="another writer committed first"):
+        change(stale, ids)
+    assert files_under(tmp_path / "i") == before

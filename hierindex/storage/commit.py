@@ -15,7 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.schema import Schema
 from deltalake.transaction import create_table_with_add_actions
 
-from hierindex.errors import ConflictError, StorageError
+from hierindex.errors import ConflictError, CorruptIndexError, StorageError
 from hierindex.storage.files import Place, short, sync_folder
 from hierindex.storage.history import LOG, NOTE, commit_path
 from hierindex.storage.log import (
@@ -33,7 +33,7 @@ from hierindex.storage.parts import Part
 from hierindex.storage.remote import Remote
 from hierindex.storage.removed_file import Removed
 
-__all__ = ["Operation", "Publication", "checkpoint", "publish", "start", "summarise", "sync_log"]
+__all__ = ["Operation", "Publication", "checkpoint", "preparing", "publish", "start", "summarise", "sync_log"]
 
 CHECKPOINT_EVERY = 32
 """Commits between two checkpoints. What deltalake does for a commit grows by 0.2 ms with each one since the last."""
@@ -236,14 +236,33 @@ def _committing(folder: Place, version: int | None = None) -> Iterator[None]:
         yield
     except (DeltaError, OSError) as error:
         if isinstance(error, CommitFailedError) or (version is not None and latest(folder) > version):
-            raise ConflictError(
-                f"{folder.parent} should be as it was when it was opened; found that another writer committed first; "
-                "refresh (or open it again) and repeat the change"
-            ) from error
+            raise _conflict(folder) from error
         raise StorageError(
             f"{folder} should be writable; found {short(error)}; the last version still holds: free space or mend "
             "the rights, then try again"
         ) from error
+
+
+@contextmanager
+def preparing(folder: Place, version: int) -> Iterator[None]:
+    """While a change of a version is made ready: its files may be gone (vacuum), if somebody committed since.
+
+    Raises:
+        ConflictError: somebody did, in place of the error that it led to.
+    """
+    try:
+        yield
+    except CorruptIndexError as error:
+        if latest(folder) > version:
+            raise _conflict(folder) from error
+        raise
+
+
+def _conflict(folder: Place) -> ConflictError:
+    return ConflictError(
+        f"{folder.parent} should be as it was when it was opened; found that another writer committed first; "
+        "refresh (or open it again) and repeat the change"
+    )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from datetime import timedelta
 from hierindex.errors import NotAnIndexError, StorageError
 from hierindex.storage.change import Change, Edit
 from hierindex.storage.codes_file import CodesFile, read_codes, write_codes
-from hierindex.storage.commit import Operation, Publication, checkpoint, publish, start, summarise, sync_log
+from hierindex.storage.commit import Operation, Publication, checkpoint, preparing, publish, start, summarise, sync_log
 from hierindex.storage.compaction import Compacted, compaction
 from hierindex.storage.draft import CODES, MODEL, POINTS, REMOVED, TREE, drafting
 from hierindex.storage.files import Place, damaged, listed, place_of
@@ -237,8 +237,8 @@ class Store:
         change = Change.of(self._log, added, deleted, tree, edit, checked, at)
         if change.empty:
             return self.version
-        reached = change.check(self._n_nodes, self._dim)
-        with drafting(self._path) as draft:
+        with preparing(self._path / POINTS, self.version), drafting(self._path) as draft:
+            reached = change.check(self._n_nodes, self._dim)
             what = replace(change.write(draft, reached, self._dim), token=token)
             draft.hand_over()
             self._log = publish(self._log, what)
@@ -262,7 +262,7 @@ class Store:
         """
         before = self.n_parts
         Change.of(self._log, None, None, tree).check(self._n_nodes, self._dim)
-        with drafting(self._path) as draft:
+        with preparing(self._path / POINTS, self.version), drafting(self._path) as draft:
             what = compaction(self._log, draft, self._dim, tree)
             if what is not None:
                 draft.hand_over()
