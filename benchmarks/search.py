@@ -23,6 +23,7 @@ import faiss
 from benchmarks.common import RESULTS, about, write
 from benchmarks.searching.catalogue import SYSTEMS
 from benchmarks.searching.data import SETS, load
+from benchmarks.searching.drawn import Drawing
 from benchmarks.searching.finals import Rounds
 from benchmarks.searching.grids import TARGETS
 from benchmarks.searching.growth import GROWING, grown
@@ -76,7 +77,8 @@ def _plan(args: argparse.Namespace) -> Plan:
         quick["builds"] = args.builds
     rounds = Rounds(args.rounds, args.threads, singles=200) if args.quick else Rounds(args.rounds, args.threads)
     effort = Effort(TARGETS, threads=args.threads, **quick)
-    return Plan(systems, args.cache, effort, rounds, frozenset(args.again))
+    drawing = Drawing(points=3, rounds=1, batch=500, singles=50) if args.quick else Drawing()
+    return Plan(systems, args.cache, effort, rounds, frozenset(args.again), drawing)
 
 
 def _arguments() -> argparse.Namespace:

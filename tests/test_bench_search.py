@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import search, search_plots
-from benchmarks.searching import finals, grids, growth, sweep, system, verdict
+from benchmarks.searching import drawn, finals, grids, growth, sweep, system, verdict
 from benchmarks.searching.data import DataSet
 from benchmarks.searching.sweep import Effort, Point, choose, frontier
 from benchmarks.searching.truth import exact
@@ -22,7 +22,7 @@ def made(n=200, q=40, d=6, seed=0):
     return DataSet("made", "l2", base, queries, truth, reach, {})
 
 
-@pytest.mark.parametrize("module", [grids, growth, system, verdict])
+@pytest.mark.parametrize("module", [drawn, grids, growth, system, verdict])
 def test_the_examples_are_right(module):
     result = doctest.testmod(module)
     assert result.attempted
@@ -91,6 +91,7 @@ class Bench:
 
 KINDS = {"known": Known, "hierindex": Promising}
 EFFORT = Effort((0.8, 1.0), coarse=10, singles=5)
+ROUNDS = finals.Rounds(3, 1, singles=20, slow=5)
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def bench(monkeypatch):
     def one_us(system, queries, k):
         return np.full(len(queries), 10.0 * system.params["cost"] * system.right)
 
-    for module in (sweep, finals):
+    for module in (sweep, finals, drawn):
         monkeypatch.setattr(module, "many_us", many_us)
         monkeypatch.setattr(module, "one_us", one_us)
     return one, Bench()
@@ -153,6 +154,22 @@ def test_the_report_is_on_unseen_queries_and_ratios_are_to_ours(bench, monkeypat
         assert other["times_ours"] == 0.5
         assert verdict.cost(other) == (8 if mode == "batch" else 80)
         assert mine["times_ours"] == 1
+
+
+def test_curves_are_of_unseen_queries_and_of_builds_that_are_reported(bench, monkeypatch):
+    one, shelf = bench
+    first, second = one.halves()
+    found = {name: choose(name, shelf, first, EFFORT) for name in KINDS}
+    tried = {name: points for name, (_, points) in found.items()}
+    monkeypatch.setattr(Known, "held", {q.tobytes() for q in second.queries})
+    how = drawn.Drawing(points=3, rounds=2, singles=5, least=0.35)
+    curves = drawn.drawn(tried, {name: best for name, (best, _) in found.items()}, shelf, second, (ROUNDS, how))
+    by_key = {(curve["system"], curve["mode"]): curve["points"] for curve in curves}
+    assert sorted(by_key) == sorted((name, mode) for name in KINDS for mode in sweep.MODES)
+    recalls, us = zip(*by_key["known", "batch"], strict=True)
+    assert recalls == pytest.approx([0.3, 0.6, 0.9])  # of right 4, 7, 10, each one fewer here
+    assert us == (4, 7, 10)  # of the cheapest build, the only one that is reported
+    assert [us for _, us in by_key["known", "single"]] == [40, 70, 100]
 
 
 def test_the_frontier_is_what_no_other_point_beats():

@@ -16,7 +16,7 @@ from benchmarks.searching.shelf import Shelf
 from benchmarks.searching.sweep import Mode, Point
 from benchmarks.searching.system import Params, System, label
 
-__all__ = ["Rounds", "reported"]
+__all__ = ["Chosen", "Rounds", "reported"]
 
 Chosen = dict[str, dict[tuple[Mode, float], Point]]
 Key = tuple[str, str, str, Mode]  # system, build, setting, mode: what is measured once though several targets chose it

@@ -9,11 +9,12 @@ from typing import Any
 
 from benchmarks.searching.catalogue import OURS, SYSTEMS
 from benchmarks.searching.data import DataSet
+from benchmarks.searching.drawn import Drawing, drawn
 from benchmarks.searching.finals import Rounds, reported
 from benchmarks.searching.grids import TARGETS
 from benchmarks.searching.ours import Ours
 from benchmarks.searching.shelf import Shelf
-from benchmarks.searching.sweep import MODES, Effort, Mode, Point, choose, frontier
+from benchmarks.searching.sweep import Effort, choose
 from benchmarks.searching.system import label
 from hierindex.errors import HierIndexError
 
@@ -26,7 +27,7 @@ class Plan:
 
     Attributes:
         systems: their names. cache: the folder of data and builds. effort, rounds: of the choice and of the report.
-        again: systems to build anew though a build is kept.
+        again: systems to build anew though a build is kept. drawing: of the report's curves.
     """
 
     systems: tuple[str, ...]
@@ -34,6 +35,7 @@ class Plan:
     effort: Effort = field(default_factory=lambda: Effort(TARGETS))
     rounds: Rounds = field(default_factory=Rounds)
     again: frozenset[str] = frozenset()
+    drawing: Drawing = field(default_factory=Drawing)
 
 
 def built(data: DataSet, plan: Plan) -> None:
@@ -50,7 +52,7 @@ def measured(data: DataSet, plan: Plan) -> dict[str, Any]:
     """Everything about one set: facts, builds, rows of the report, curves, and what failed."""
     shelf = Shelf(data, plan.cache, plan.effort.threads, plan.again)
     choosing, reporting = data.halves()
-    chosen, builds, curves, failed = {}, [], [], {}
+    chosen, tries, builds, failed = {}, {}, [], {}
     for name in plan.systems:
         try:
             found, tried = choose(name, shelf, choosing, plan.effort)
@@ -58,8 +60,7 @@ def measured(data: DataSet, plan: Plan) -> dict[str, Any]:
             failed[name] = str(error)
             print(f"{data.name}: {name} left out: {error}")
             continue
-        chosen[name] = found
-        curves += [_curve(name, mode, tried) for mode in MODES]
+        chosen[name], tries[name] = found, tried
         distinct = {label(point.build): point.build for point in tried}
         builds += [{"system": name, "build": build} | shelf.facts(name, build) for build in distinct.values()]
         print(f"{data.name}: {name}: {len(tried)} settings of {len(distinct)} builds", flush=True)
@@ -74,7 +75,8 @@ def measured(data: DataSet, plan: Plan) -> dict[str, Any]:
         "rows": rows,
         "profile": _profile(shelf, reporting, plan) if OURS in chosen else [],
         "builds": builds,
-        "curves": curves,
+        "drawing": asdict(plan.drawing),
+        "curves": drawn(tries, chosen, shelf, reporting, (plan.rounds, plan.drawing)),
         "failed": failed,
     }
 
@@ -84,8 +86,3 @@ def _profile(shelf: Shelf, data: DataSet, plan: Plan) -> list[dict[str, Any]]:
     ours = shelf.index(OURS, {})
     assert isinstance(ours, Ours)
     return [ours.profile(data.queries[: plan.rounds.slow], plan.effort.k, each) for each in plan.effort.targets]
-
-
-def _curve(name: str, mode: Mode, tried: list[Point]) -> dict[str, Any]:
-    edge = frontier(tried, mode)
-    return {"system": name, "mode": mode, "points": [[point.recall, point.cost(mode)] for point in edge]}

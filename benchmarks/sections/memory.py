@@ -9,7 +9,7 @@ __all__ = ["section"]
 NAMES = {
     "memory": 'hierindex, `rows="memory"`',
     "mapped": 'hierindex, `rows="mapped"`',
-    "mapped, first": "the same, the file made first",
+    "mapped, first": 'hierindex, `rows="mapped"`, the file made first',
     "dropped": "mapped, pages dropped before each round",
 }
 

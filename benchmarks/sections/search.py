@@ -14,7 +14,17 @@ def section(result: dict[str, Any]) -> str:
     """Markdown of ``results/search.json``."""
     parts = [_HEAD]
     for name, one in result["sets"].items():
-        parts += [f"### {title(name, one)}", "", _made(one), "", *_picture(name), *_speed(one), "", *_builds(one), ""]
+        parts += [
+            f"### {title(name, one)}",
+            "",
+            _made(one),
+            "",
+            *_picture(name, one),
+            *_speed(one),
+            "",
+            *_builds(one),
+            "",
+        ]
         parts += [*_promise(one), "", *_profile(one), "", *_bars(one), "", *_failed(one)]
     for name, one in result["growth"].items():
         parts += _growth(name, one)
@@ -52,7 +62,7 @@ half of the queries, which lie outside the base; the cheapest setting that reach
 other half, in rounds in which all systems take turns; tables show medians. hierindex is not swept: the recall is asked
 for, nothing else is set. A result counts if it is no farther than the true tenth neighbour. "x" is the rival's time
 over ours in the same rounds: above 1, ours is faster. Build time and memory are those of a process that builds this
-index and nothing else. The curves are of the choosing queries, timed once.
+index and nothing else.
 """
 
 
@@ -66,9 +76,15 @@ def _made(one: dict[str, Any]) -> str:
     )
 
 
-def _picture(name: str) -> list[str]:
-    plain = name.partition("[")[0]
-    return [f"![Recall against throughput and latency]({f'pictures/search-{plain}.png'})", ""] if plain == name else []
+def _picture(name: str, one: dict[str, Any]) -> list[str]:
+    if "[" in name:
+        return []
+    way = "The picture shows the choosing queries, timed once."
+    if "drawing" in one:
+        way = (
+            f"The picture shows the other half too, all systems by turns, medians of {one['drawing']['rounds']} rounds."
+        )
+    return [f"![Recall against throughput and latency](pictures/search-{name}.png)", "", way, ""]
 
 
 def _speed(one: dict[str, Any]) -> list[str]:
