@@ -7,7 +7,8 @@ scan itself loses is not in it): how many leaves and rows must be scanned with t
 number foretold (`hierindex.index.effort`); with the least that would do (an oracle); with every row in a second leaf as
 well (SOAR, arXiv 2404.00774, lambda 1), same number and foretold; with a linear router learned from neighbours
 (arXiv 2404.11731). Then the same number again, routed in fewer principal dimensions. And what share of true neighbours
-is among the best candidates by 4-bit codes, of dimensions as they are and turned (`hierindex.index.codes`).
+is among the best candidates by 4-bit codes, of dimensions as they are and turned (`hierindex.index.codes`), and, where
+rows are of unit length, by the product with a code instead of the distance to it.
 """
 
 from __future__ import annotations
@@ -185,15 +186,17 @@ def routed_in_fewer(data: DataSet, centroids: Float32, sizes: Int64, leaves: Int
 
 def codes(data: DataSet, seed: int) -> dict[str, dict[str, float]]:
     """The share of the 10 nearest of up to 200,000 rows among so many candidates by 4-bit codes."""
+    metrics = {"": faiss.METRIC_L2} | ({", by product": faiss.METRIC_INNER_PRODUCT} if data.metric == "cosine" else {})
     base, queries = data.base[:200_000], data.queries[:500]
     truth, dim = faiss.knn(queries, base, K)[1], base.shape[1]
     axes = Axes.of(base, np.arange(len(base)), seed)
     found = {"as they are, " + str(dim // 2): _among(_plain(base, dim // 2), base, queries, truth)}
     for parts in (dim // 2, 3 * dim // 8, dim // 4, dim // 8):
         coder = axes.coder(parts, seed)
-        index = faiss.IndexPQFastScan(coder.width, parts, 4)
-        index.pq, index.is_trained = coder.quantizer, True
-        found[f"turned, {parts}"] = _among(index, coder.turned(base), coder.turned(queries), truth)
+        for how, metric in metrics.items():
+            index = faiss.IndexPQFastScan(coder.width, parts, 4, metric)
+            index.pq, index.is_trained = coder.quantizer, True
+            found[f"turned, {parts}{how}"] = _among(index, coder.turned(base), coder.turned(queries), truth)
     return found
 
 

@@ -83,6 +83,16 @@ class Metric(Enum):
         """Whether nearness is a larger inner product of the prepared vectors (cosine, ip), not a smaller |q - x|."""
         return self is not Metric.L2
 
+    @property
+    def coded_by_product(self) -> bool:
+        """Whether codes are compared by inner products, not by squared distances.
+
+        For rows of unit length both orders are one, but not for what is left of them in a code. A product errs by
+        <q, e>, where e is what the code lost; a distance by 2 <q - x, e>, and q - x is short for the rows that are
+        wanted: a quarter of the bytes finds as much (benchmarks/search_leads.py).
+        """
+        return self is Metric.IP
+
     def prepare(self, x: Float32) -> Float32:
         """Vectors ``(n, d)`` as they are stored and compared: of unit length for cosine, unchanged otherwise."""
         if self is not Metric.COSINE:

@@ -11,6 +11,7 @@ from hierindex.index.codes import Axes, Coder
 from hierindex.index.coding import choose_coder
 from hierindex.index.cost import ScanCost, Work
 from hierindex.index.judged import Judged, Routed, held_out
+from hierindex.index.leaves import PqLeaves
 from hierindex.index.router import ALL, Router
 from hierindex.vectors import Metric
 
@@ -95,3 +96,24 @@ def test_more_work_costs_more(n_parts, more):
     assert price.in_batch(harder) > price.in_batch(work)
     assert price.alone(harder) > price.alone(work)
     assert price.in_batch(work) < price.of_both(work) < price.alone(work)
+
+
+def test_codes_of_directions_are_compared_by_distance():
+    rng = np.random.default_rng(0)
+    crowds = rng.normal(size=(20, 64))
+    x = Metric.COSINE.prepare(
+        (crowds[rng.integers(20, size=4_000)] + 0.3 * rng.normal(size=(4_000, 64))).astype(np.float32)
+    )
+    snapshot = build(x, metric=Metric.COSINE, flat_below=0, n_leaves=40, leaf_scan="pq")
+    packed, queries = snapshot.packed, x[:200] + 0.1 * x[200:400]
+    truth = np.argsort(-(queries @ x.T), axis=1)[:, :10]
+    every = np.tile(np.arange(len(packed.sizes)), (200, 1))
+
+    def share(lists):
+        found = lists.scan(packed.turned(queries), every, 30, None)
+        return (found[:, :, None] == truth[:, None]).any(axis=1).mean()
+
+    by_product = PqLeaves.pack(
+        packed.coder, packed.codes.values, packed.list_of.astype(np.int64), len(packed.sizes), True
+    )
+    assert share(packed.lists) > share(by_product) + 0.2

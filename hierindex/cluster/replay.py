@@ -58,11 +58,10 @@ def _scanned(front: Front, ask: Ask, lists: Int64, entries: list[Entries]) -> tu
     codes = np.concatenate([entry.codes for entry in entries])
     order = np.argsort(seq)  # rows are numbered as they came, for FAISS looks at numbers where values are equal
     own, codes, seq = np.searchsorted(lists, held[order]), np.ascontiguousarray(codes[order]), seq[order]
-    by_product = front.metric.by_product
     if front.coder is None:
-        leaves: LeafLists = FlatLeaves.pack(codes.view(np.float32), own, len(lists), by_product)
+        leaves: LeafLists = FlatLeaves.pack(codes.view(np.float32), own, len(lists), front.metric.by_product)
     else:
-        leaves = PqLeaves.pack(front.coder, codes, own, len(lists), by_product)
+        leaves = PqLeaves.pack(front.coder, codes, own, len(lists), front.metric.coded_by_product)
     wanted = np.where(ask.lists >= 0, np.searchsorted(lists, ask.lists), -1)
     allowed = np.concatenate([entry.allowed for entry in entries])[order]
     only = None if ask.only is None else Selector(allowed)

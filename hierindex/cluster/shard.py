@@ -212,7 +212,12 @@ class Shard:
         own, n_lists = self._own(self.data.leaf), max(len(self.held), 1)
         if self.coder is None or self.codes is None:
             return FlatLeaves.pack(self.data.rows, own, n_lists, self.metric.by_product)
-        return PqLeaves.pack(self.coder, self.codes, own, n_lists, self.metric.by_product)
+        return PqLeaves.pack(self.coder, self.codes, own, n_lists, self.metric.coded_by_product)
+
+    @property
+    def _more_is_better(self) -> bool:
+        """Whether what its lists say of a row is a product, not a squared distance."""
+        return self.metric.by_product if self.coder is None else self.metric.coded_by_product
 
     @property
     def sizes(self) -> Int64:
@@ -312,7 +317,7 @@ class Shard:
         there = found >= 0
         seq = np.full(found.shape, -1, np.int64)
         seq[there] = self.data.seq[found[there]]
-        keys = np.where(there, -promise if self.metric.by_product else promise, NO_KEY)
+        keys = np.where(there, -promise if self._more_is_better else promise, NO_KEY)
         return seq, keys.astype(np.float32)
 
     def _nearest(self, ask: Ask) -> Pool:
@@ -332,7 +337,7 @@ class Shard:
         only = self._selector(ask.only)
         found, promise = search_lists(self.lists.index, some.turned, self._own(some.lists), wanted, only)
         pool = self._ranked(some.queries, found, wanted, in_order=False)
-        promise = np.where(found >= 0, -promise if self.metric.by_product else promise, NO_KEY)
+        promise = np.where(found >= 0, -promise if self._more_is_better else promise, NO_KEY)
         return Pool(pool.keys, pool.seq, pool.ids, pool.leaf, np.asarray(promise, np.float32))
 
     def _ranked(self, queries: Float32, rows: Int64, k: int, in_order: bool = True) -> Pool:

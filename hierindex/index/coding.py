@@ -91,7 +91,7 @@ def _crowd(table: Table, nodes: Nodes) -> Int64:
 
 def _candidates(coder: Coder, rows: Float32, own: Int64, truth: Int64, metric: Metric) -> float:
     """How many candidates hold _FOUND of the true neighbours ``(q, t)`` of ``rows[own]``; too many where none do."""
-    kind = faiss.METRIC_INNER_PRODUCT if metric.by_product else faiss.METRIC_L2
+    kind = faiss.METRIC_INNER_PRODUCT if metric.coded_by_product else faiss.METRIC_L2
     index = faiss.IndexPQFastScan(coder.width, coder.n_parts, 4, kind)
     index.pq, index.is_trained = coder.quantizer, True
     index.add(coder.turned(rows))

@@ -87,7 +87,7 @@ def pack(
         flat = FlatLeaves.pack(rows, lists, len(sizes), metric.by_product)
         return Packed(base, nodes, router, flat, sizes, list_of, None, None)
     codes = _more_codes(coder, codes, table, base)
-    coded = PqLeaves.pack(coder, codes.values[:base], lists, len(sizes), metric.by_product)
+    coded = PqLeaves.pack(coder, codes.values[:base], lists, len(sizes), metric.coded_by_product)
     return Packed(base, nodes, router, coded, sizes, list_of, coder, codes)
 
 
