@@ -39,10 +39,10 @@ def section(result: dict[str, Any]) -> str:
     parts += [
         "",
         "Kept: the number of leaves foretold for each query, routing in the dimensions that are coded, and turned "
-        "codes (half the parts find about as much), compared by distance, also for rows of unit length. A second leaf for every row (SOAR) needs half the leaves and a "
-        "tenth fewer rows when both are foretold, but every code twice in memory, and near neighbours come back twice, "
-        "so that twice the candidates must be kept, which costs more than the rows saved. The learned router needs "
-        "more leaves than distance to the centroids does.",
+        "codes (half the parts find about as much), compared by distance, also where rows are of unit length. A second "
+        "leaf for every row (SOAR) needs half the leaves and a tenth fewer rows when both are foretold, but every code "
+        "twice in memory, and near neighbours come back twice, so that twice the candidates must be kept, which costs "
+        "more than the rows saved. The learned router needs more leaves than distance to the centroids does.",
     ]
     return "\n".join(parts)
 
