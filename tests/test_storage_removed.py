@@ -22,7 +22,7 @@ from hierindex.errors import (
     StorageError,
     UnknownIdError,
 )
-from hierindex.storage import Edit, Points, Store, log
+from hierindex.storage import Edit, Points, Store
 from hierindex.storage.removed_file import Removed, read_removed, write_removed
 from hierindex.storage.sealed import digest
 from hierindex.vectors import Ids
@@ -123,7 +123,9 @@ def test_payload_is_set_beside_removed_rows(tmp_path: Path) -> None:
         store.commit(edit=Edit(points.ids[[5]], pa.table({"n": [0]})))
     store.commit(edit=Edit(points.ids[[6]], pa.table({"n": [60]})))
     assert store._log.removed.number == 0  # the part was written anew in any case
-    assert Store.open(tmp_path / "i").load().points.payload["n"].to_pylist() == [0, 2, 3, 4, 60, 7, 8, 9, 10, 11]
+    payload = Store.open(tmp_path / "i").load().points.payload
+    assert payload is not None
+    assert payload["n"].to_pylist() == [0, 2, 3, 4, 60, 7, 8, 9, 10, 11]
 
 
 def test_compaction_leaves_removed_rows_out_and_vacuum_the_lists(tmp_path: Path) -> None:
@@ -248,16 +250,16 @@ def test_a_log_that_is_vacuumed_while_it_is_read_is_read_again(tmp_path: Path, m
     store = _new(tmp_path / "i")
     for seq in (1, 4):
         store.commit(deleted=points_of(12).ids[[seq]])
-    read, opened = log.read_removed, []
+    opened: list[object] = []
 
     def late(*some: object) -> Removed:
         opened.append(some)
         if len(opened) == 1:
             store.compact()
             store.vacuum(1)
-        return read(*some)  # type: ignore[arg-type]
+        return read_removed(*some)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(log, "read_removed", late)
+    monkeypatch.setattr("hierindex.storage.log.read_removed", late)
     found = Store.open(tmp_path / "i")
     assert found.version == 3
     assert_points(found.load().points, _left(12, 1, 4))
