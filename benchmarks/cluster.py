@@ -1,6 +1,6 @@
 """An index on several workers beside the same index on one machine: answers, fan-out, deaths, builds.
 
-    python -m benchmarks.cluster --cache FOLDER [--part spread deaths builds costs] [--quick]
+    python -m benchmarks.cluster --cache FOLDER [--part spread deaths builds costs trainers] [--quick]
 
 The folder is that of ``benchmarks.search`` (``sift1m`` in it is made by ``python -m benchmarks.search --make --data
 sift1m --cache FOLDER``); the index of a million vectors is built once and kept there as ``cluster.index``. All workers
@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.common import RESULTS, about, write
 
-_PARTS = ("spread", "deaths", "builds", "costs")
+_PARTS = ("spread", "deaths", "builds", "costs", "trainers")
 
 
 def main() -> None:
@@ -63,6 +63,10 @@ def main() -> None:
         from benchmarks.spreading.costs import costs
 
         found["costs"] = costs(path, queries)
+    if "trainers" in args.part:
+        from benchmarks.spreading.trainers import trainers
+
+        found["trainers"] = trainers()
     data = "1,000,000 SIFT vectors of photographs (CIFAR-100), d = 128, L2; unseen queries"
     load = {"load_average": os.getloadavg()[1]}
     known = json.loads((RESULTS / "cluster.json").read_text()) if (RESULTS / "cluster.json").exists() else {}

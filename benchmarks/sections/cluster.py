@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = ["section"]
@@ -20,7 +20,14 @@ def section(result: dict[str, Any]) -> str:
         "What larger clusters would do is reckoned in [`scale.md`](scale.md).",
         "",
     ]
-    for name, part in (("spread", _spread), ("deaths", _deaths), ("builds", _builds), ("costs", _costs)):
+    parts: dict[str, Callable[[Any], Iterator[str]]] = {
+        "spread": _spread,
+        "deaths": _deaths,
+        "builds": _builds,
+        "costs": _costs,
+        "trainers": _trainers,
+    }
+    for name, part in parts.items():
         if name in result:
             lines += [*part(result[name]), ""]
     return "\n".join(lines)
@@ -161,4 +168,15 @@ def _costs(found: dict[str, Any]) -> Iterator[str]:
         f"compared exactly; {1e6 * found['gather_seconds_a_worker']:.1f} us of the caller for each worker that a query "
         f"asks; one call through Ray {1e3 * call['median']:.1f} ms (p99 {1e3 * call['p99']:.1f}); reading "
         f"{found['rows']:,} rows from Parquet and coding them {found['seconds_to_load']:.0f} s."
+    )
+
+
+def _trainers(found: dict[str, Any]) -> Iterator[str]:
+    one, two = found["runs"]
+    losses = [", ".join(f"{loss:.4f}" for loss in run["contrast"]) for run in (one, two)]
+    yield (
+        f"**Training** from {found['images']} small images by two processes of Ray Train beside one: contrastive "
+        f"losses of the epochs {losses[1]} beside {losses[0]}; the images' vectors, of unit length, are {found['apart']:.4f} "
+        f"apart on average (sums are rounded in another order); {two['seconds']:.0f} s beside {one['seconds']:.0f} s, "
+        "most of which is the start of processes."
     )
