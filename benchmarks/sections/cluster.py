@@ -177,6 +177,6 @@ def _trainers(found: dict[str, Any]) -> Iterator[str]:
     yield (
         f"**Training** from {found['images']} small images by two processes of Ray Train beside one: contrastive "
         f"losses of the epochs {losses[1]} beside {losses[0]}; the images' vectors, of unit length, are "
-        f"{found['apart']:.4f} apart on average (sums are rounded in another order); {two['seconds']:.0f} s beside {one['seconds']:.0f} s, "
-        "most of which is the start of processes."
+        f"{found['apart']:.4f} apart on average (sums are rounded in another order); {two['seconds']:.0f} s beside "
+        f"{one['seconds']:.0f} s, most of which is the start of processes."
     )
