@@ -168,3 +168,17 @@ def test_the_package_does_without_obstore_on_a_disk(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONWARNINGS": ""})
     assert done.stdout.splitlines()[0] == "20"
     assert "pip install 'hierindex[cloud]'" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="private mappings are of Linux and macOS")
+def test_rows_of_an_index_in_a_store_are_mapped_from_a_folder_here(options, tmp_path):
+    seed_index(flat=False).save("s3://shelf/mapped.index", storage_options=options)
+    with pytest.raises(InputError, match=r"rows_folder should name a folder on this machine, for s3://shelf/mapped"):
+        HierIndex.open("s3://shelf/mapped.index", storage_options=options, rows="mapped")
+    how = {"storage_options": options, "rows": "mapped", "rows_folder": tmp_path / "rows"}
+    held, mapped = (HierIndex.open("s3://shelf/mapped.index", **each) for each in ({"storage_options": options}, how))
+    x, payload = points(range(20, 30), 1)
+    held.add(x, ids=range(20, 30), payload=payload)
+    assert mapped.refresh()
+    assert state_of(mapped) == state_of(held) == state_of(HierIndex.open("s3://shelf/mapped.index", **how))
+    assert sorted(path.name for path in (tmp_path / "rows").iterdir()) == ["000001.f32", "000001.json"]
