@@ -45,16 +45,16 @@ def share_left(work):
         other.join()
 
 
-@pytest.mark.parametrize("how", [{"recall": 0.9}, {"recall": 1}, {"radius": 1.0}], ids=["leaves", "exact", "radius"])
-def test_another_thread_goes_on_while_one_searches(how, index, rows):
+@pytest.mark.parametrize(("how", "times"), [({"recall": 0.9}, 25), ({"recall": 1}, 6), ({"radius": 1.0}, 3)])
+def test_another_thread_goes_on_while_one_searches(how, times, index, rows):
     """Nearly all steps with two cores, half of them with one; hardly any where the lock is held throughout."""
-    queries = np.tile(rows, (25, 1))
+    queries = np.tile(rows, (times, 1))
     index.search(queries[:10], num_threads=1, **how)
-    assert max(share_left(lambda: index.search(queries, num_threads=1, **how)) for _ in range(3)) > 0.2
+    assert any(share_left(lambda: index.search(queries, num_threads=1, **how)) > 0.2 for _ in range(4))
 
 
 def test_a_thread_that_is_held_up_is_seen():
-    assert min(share_left(lambda: sum(range(10_000_000))) for _ in range(3)) < 0.15
+    assert any(share_left(lambda: sum(range(10_000_000))) < 0.15 for _ in range(4))
 
 
 def test_threads_that_search_at_once_find_what_one_finds(index, rows):
