@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 Member = TypeVar("Member", bound=Enum)
+_FEW = 10_000  # numbers of which OpenBLAS makes a product in one thread: more would wake its others
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Ids = NDArray[np.int64] | NDArray[np.object_]
@@ -244,7 +245,7 @@ def finite_rows(x: Float32, *, at_once: int = 65_536) -> NDArray[np.bool_]:
 
 
 def _refuse_non_finite(x: Float32, name: str) -> None:
-    if math.isfinite(np.vdot(x, x)):  # one pass over one query costs a fifth of a look at each row
+    if x.size <= _FEW and math.isfinite(np.vdot(x, x)):  # for one query a fifth of what a look at each row costs
         return
     bad = ~finite_rows(x)
     if bad.any():

@@ -42,11 +42,13 @@ def test_spread_is_the_same_in_all_parts():
     assert np.allclose(parts.reshape(16, 16).T @ parts.reshape(16, 16), np.eye(16), atol=1e-5)
 
 
-def test_what_is_turned_does_not_depend_on_the_batch():
-    x = mixture(500, 48)
-    coder = Axes.of(x, np.arange(500), seed=0).coder(12, seed=0)
+@pytest.mark.parametrize(("d", "parts"), [(48, 12), (700, 64)])  # the second in more than one piece a row
+def test_what_is_turned_does_not_depend_on_the_batch(d, parts):
+    x = mixture(500, d)
+    coder = Axes.of(x, np.arange(500), seed=0).coder(parts, seed=0)
     one_by_one = np.concatenate([coder.turned(row[None]) for row in x])
     np.testing.assert_array_equal(one_by_one, coder.turned(x))
+    np.testing.assert_allclose(coder.turned(x), x @ coder.turn, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(coder.encode(x, at_once=7), coder.encode(x))
 
 
