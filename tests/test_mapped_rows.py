@@ -24,7 +24,7 @@ from hierindex.index.rows import Column
 from hierindex.storage import mapped
 from hierindex.vectors import Metric
 
-KINDS = [("l2", 0), ("ip", 0), ("cosine", 20_000)]
+KINDS = [("l2", 0), ("cosine", 20_000)]
 WIDTH = 512  # bytes of a row
 FIRST, LATER = {"number": np.arange(260)}, {"number": np.arange(300)}
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="private mappings are of Linux and macOS")
