@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierindex.errors import CorruptIndexError
+from hierindex.index.products import product
 from hierindex.index.threads import omp_threads
 from hierindex.vectors import Float32, Int64
 
@@ -27,7 +28,6 @@ _SAMPLE = 8_192  # 512 rows a centroid; more do not better the codes
 _ITERATIONS = 12
 _PART = 2  # dimensions of a part: 16 centroids can fill a plane, not more
 _AT_ONCE = 64 * 2**20  # bytes of rows that are turned at once
-_FOR_ONE_ROW, _FOR_MANY = 36_000, 262_000  # multiplications up to which OpenBLAS (0.3) takes one thread
 _FLOOR = 1e-7  # axes with less than this share of the strongest one's spread are all alike
 
 
@@ -71,20 +71,9 @@ class Coder:
     def turned(self, rows: Float32) -> Float32:
         """Rows or queries ``(n, d)`` in the `width` dimensions that are coded.
 
-        Turned in float64, so that what comes out does not depend on how many rows come in one call; and some at a time,
-        in products too small for NumPy's BLAS to wake its threads: they would go on spinning while FAISS's threads want
-        the same cores, and a batch would take two to four times as long.
+        Turned in float64, so that what comes out does not depend on how many rows come in one call.
         """
-        if self._turn is None:
-            return _padded(rows, self.width)
-        turned = np.empty((len(rows), self.width), np.float32)
-        columns = max(1, _FOR_ONE_ROW // self.dim)
-        some = max(1, _FOR_MANY // (self.dim * min(columns, self.width)))
-        for at in range(0, len(rows), some):
-            for start in range(0, self.width, columns):
-                part = self._turn[:, start : start + columns]
-                turned[at : at + some, start : start + columns] = rows[at : at + some] @ part
-        return turned
+        return _padded(rows, self.width) if self._turn is None else product(rows, self._turn).astype(np.float32)
 
     def encode(self, rows: Float32, *, at_once: int | None = None) -> NDArray[np.uint8]:
         """Codes ``(n, bytes)`` of rows ``(n, d)``, of which so many at once are copied; None: some 64 MiB of them."""

@@ -58,7 +58,7 @@ def harder(effort: Effort, factor: float) -> Effort:
 def leaves_needed(effort: Effort, distances: Float32) -> Int64:
     """``(q,)``: how many of the nearest w leaves each query needs, 1 .. w."""
     seen = features(distances, len(effort) - 2)
-    wanted = np.exp(np.minimum(np.einsum("qf,f->q", seen, np.array(effort)), 30.0))  # no BLAS: see `Coder.turned`
+    wanted = np.exp(np.minimum(np.einsum("qf,f->q", seen, np.array(effort)), 30.0))  # no BLAS: see `product`
     return np.asarray(np.clip(wanted, 1, distances.shape[1]), np.int64)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierindex.index.native import compared
+from hierindex.index.products import product
 from hierindex.vectors import Float32, Int64, Metric
 
 __all__ = ["Rings", "RingsOnce", "Runs", "rounding"]
@@ -96,14 +97,14 @@ class Rings:
     def _by_distance(self, q: Float64, radius: float) -> tuple[Float64, Float64]:
         squared = (self.centroids**2).sum(axis=1)
         norms = np.sqrt((q**2).sum(axis=1))[:, None]
-        gap = np.sqrt(np.maximum(norms**2 + squared - 2 * q @ self.centroids.T, 0))
+        gap = np.sqrt(np.maximum(norms**2 + squared - 2 * product(q, self.centroids.T), 0))
         slack = rounding(q.shape[1]) * (gap + radius + self.top)
         slack += 1e-8 * np.sqrt(8 + q.shape[1]) * (norms + np.sqrt(squared.max()))  # of gap itself
         return gap - radius - slack, gap + radius + slack
 
     def _by_product(self, q: Float64, radius: float) -> tuple[Float64, Float64]:
         norms = np.sqrt((q**2).sum(axis=1))[:, None]
-        missing = -radius - q @ self.centroids.T - rounding(q.shape[1]) * norms * self.longest
+        missing = -radius - product(q, self.centroids.T) - rounding(q.shape[1]) * norms * self.longest
         low = np.where(missing <= 0, 0, missing / np.maximum(norms, 1e-30))  # longer than any row where q is zero
         return low, np.full(low.shape, np.inf)
 
