@@ -52,6 +52,18 @@ def test_what_is_turned_does_not_depend_on_the_batch(d, parts):
     np.testing.assert_array_equal(coder.encode(x, at_once=7), coder.encode(x))
 
 
+@pytest.mark.parametrize(("d", "parts"), [(48, 12), (7, 4), (700, 64)])
+def test_one_query_is_turned_in_its_buffer_as_in_a_batch(d, parts):
+    x = mixture(50, d)
+    coder = Axes.of(x, np.arange(50), seed=0).coder(parts, seed=0)
+    query, turned = np.empty((1, d), np.float32), np.empty((1, coder.width), np.float32)
+    turn = coder.turning(query, turned)
+    for row, expected in zip(x, coder.turned(x), strict=True):
+        query[0] = row
+        turn()
+        np.testing.assert_array_equal(turned[0], expected)
+
+
 def chosen(x):
     snapshot = build(x, flat_below=0, n_leaves=40, leaf_scan="flat")
     judged = Judged.of(snapshot.table, Metric.L2, held_out(snapshot.live_rows, 200, seed=0))

@@ -3,11 +3,13 @@
 import threading
 import time
 
+import faiss
 import numpy as np
 import pytest
 
 from hierindex import BuildConfig, HierIndex
 from hierindex.index.config import IndexConfig
+from hierindex.index.threads import omp_threads
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,21 @@ def test_another_thread_goes_on_while_one_searches(how, times, index, rows):
 
 def test_a_thread_that_is_held_up_is_seen():
     assert any(share_left(lambda: sum(range(10_000_000))) < 0.15 for _ in range(4))
+
+
+@pytest.mark.parametrize(("wanted", "within"), [(1, 1), (3, 3), (2, 2), (None, 2)])
+def test_the_number_of_threads_holds_within_and_is_put_back(wanted, within):
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+    try:
+        with omp_threads(wanted):
+            assert faiss.omp_get_max_threads() == within
+        assert faiss.omp_get_max_threads() == 2
+        with pytest.raises(ZeroDivisionError, match="by zero"), omp_threads(wanted):
+            1 / 0  # noqa: B018 - leaves the block by an error
+        assert faiss.omp_get_max_threads() == 2
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def test_threads_that_search_at_once_find_what_one_finds(index, rows):

@@ -95,7 +95,7 @@ class View:
     def hits(self, rows: Int64, distances: Float32) -> Hits:
         """What a search found, by id; -1 among the rows marks a missing hit."""
         known = self.snapshot.ids
-        if rows.min(initial=0) >= 0:  # nothing is missing: what almost every search finds
+        if not rows.size or rows.item(rows.argmin()) >= 0:  # nothing is missing: what almost every search finds
             return Hits(known.values[rows], distances, self.snapshot.leaf[rows])
         found = rows >= 0
         ids: Ids = np.full(rows.shape, None) if known.of_strings else np.full(rows.shape, -1, np.int64)

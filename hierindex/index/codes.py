@@ -8,6 +8,7 @@ Quantization", TPAMI 2014, section 3.3). On dense SIFT half the bytes then find 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierindex.errors import CorruptIndexError
-from hierindex.index.products import product
+from hierindex.index.products import in_one, product
 from hierindex.index.threads import omp_threads
 from hierindex.vectors import Float32, Int64
 
@@ -74,6 +75,23 @@ class Coder:
         Turned in float64, so that what comes out does not depend on how many rows come in one call.
         """
         return _padded(rows, self.width) if self._turn is None else product(rows, self._turn).astype(np.float32)
+
+    def turning(self, query: Float32, turned: Float32) -> Callable[[], None]:
+        """What turns the query in one buffer ``(1, d)`` into another ``(1, width)`` whenever called: as `turned` does.
+
+        Without NumPy's price of new arrays for every query.
+        """
+        turn = self._turn
+        if turn is None or not in_one(*turn.shape):
+            return lambda: np.copyto(turned, self.turned(query))
+        wide, out = np.empty(query.shape), np.empty(turned.shape)
+
+        def call() -> None:
+            np.copyto(wide, query)
+            np.matmul(wide, turn, out=out)
+            np.copyto(turned, out, casting="same_kind")
+
+        return call
 
     def encode(self, rows: Float32, *, at_once: int | None = None) -> NDArray[np.uint8]:
         """Codes ``(n, bytes)`` of rows ``(n, d)``, of which so many at once are copied; None: some 64 MiB of them."""

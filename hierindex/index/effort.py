@@ -22,6 +22,7 @@ Effort: TypeAlias = tuple[float, ...]  # weights of `features`; none: the same n
 _PLACES = (1, 2, 4, 8, 16, 32, 64)
 _MOST = 6.0  # of the logarithm of a ratio of squared distances: FAISS reports 3e38 for a leaf that was not reached
 _LEAST = 1e-12
+_LOG_LEAST = math.log(_LEAST)
 
 
 def features(distances: Float32, most: int = len(_PLACES)) -> NDArray[np.float64]:
@@ -64,11 +65,13 @@ def leaves_needed(effort: Effort, distances: Float32) -> Int64:
 
 def leaves_for_one(effort: Effort, distances: list[float]) -> int:
     """`leaves_needed` for the distances ``(w,)`` of one query, without NumPy's price of each call."""
-    width, first = len(distances), math.log(max(distances[0], _LEAST))
+    log, first = math.log, math.log(distances[0]) if distances[0] > _LEAST else _LOG_LEAST
     wanted = effort[-1] + effort[-2] * first
     for weight, place in zip(effort[:-2], _PLACES, strict=False):
-        wanted += weight * min(math.log(max(distances[place], _LEAST)) - first, _MOST)
-    return max(1, min(width, int(math.exp(min(wanted, 30.0)))))
+        far = distances[place]
+        ratio = (log(far) if far > _LEAST else _LOG_LEAST) - first
+        wanted += weight * (ratio if ratio < _MOST else _MOST)
+    return max(1, min(len(distances), int(math.exp(min(wanted, 30.0)))))
 
 
 def only_needed(effort: Effort, leaves: Int64, distances: Float32) -> Int64:

@@ -7,9 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["product"]
+__all__ = ["in_one", "product"]
 
 _FOR_ONE_ROW, _FOR_MANY = 36_000, 262_000  # multiplications up to which OpenBLAS (0.3) takes one thread
+
+
+def in_one(dim: int, width: int) -> bool:
+    """Whether `product` multiplies one row ``(1, dim)`` by ``(dim, width)`` in one piece.
+
+    Example:
+        >>> in_one(128, 64), in_one(2_048, 64)
+        (True, False)
+    """
+    return dim * width <= _FOR_ONE_ROW
 
 
 def product(a: NDArray[Any], b: NDArray[np.float64]) -> NDArray[np.float64]:

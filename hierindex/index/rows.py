@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -120,7 +121,7 @@ class Column:
         """N."""
         return self.n
 
-    @property
+    @cached_property
     def values(self) -> NDArray[Any]:
         """``(n, ...)``, read-only, contiguous."""
         view = self._buffer.array[: self.n]

@@ -49,7 +49,8 @@ class OneQuery:
         self._leaves, self._near = np.empty((1, nprobe), np.int64), np.empty((1, nprobe), np.float32)
         self._ids, self._by_code = np.empty((1, candidates), np.int64), np.empty((1, candidates), np.float32)
         self._best, self._values = np.empty((1, k), np.int64), np.empty((1, k), np.float32)
-        self._asked = self._turned if packed.coder is not None else self._query
+        coder, self._asked = packed.coder, self._query if packed.coder is None else self._turned
+        self._turn = None if coder is None else coder.turning(self._query, self._turned)
         self._coarse = np.zeros((1, nprobe), np.float32)  # only residual codes would look at it
         asked, leaves, near, coarse, ids, by_code = (
             sp(each) for each in (self._asked, self._leaves, self._near, self._coarse, self._ids, self._by_code)
@@ -68,8 +69,8 @@ class OneQuery:
         """As `through_leaves` for one query ``(1, d)``; None where fewer than k rows were found."""
         packed, effort = self._packed, self._plan.effort
         np.copyto(self._query, query)
-        if packed.coder is not None:
-            np.copyto(self._turned, packed.turned(query))
+        if self._turn is not None:
+            self._turn()
         self._route()
         probes = self._leaves.shape[1]
         if effort:
@@ -129,7 +130,7 @@ class OneScan:
 def _sorted(ids: Int64, values: Float32, metric: Metric) -> tuple[Int64, Float32]:
     """As `in_order` where nothing is missing; the buffers are copied."""
     distances = metric.distances(values)
-    if (distances[0, 1:] == distances[0, :-1]).any():
+    if len(set(distances[0].tolist())) < distances.shape[1]:
         return in_order(ids.copy(), values, metric)
     return ids.copy(), distances
 
@@ -141,12 +142,13 @@ class ByThread(threading.local):
     """For each thread, what it has searched single queries with so far."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, Plan | None], Searcher | None] = {}
+        self._known: dict[tuple[int, int], tuple[Searcher | None, Plan | None]] = {}
 
     def of(self, k: int, plan: Plan | None, made: Callable[[int, Plan | None], Searcher | None]) -> Searcher | None:
-        """The searcher for these, ``made`` where there is none yet."""
-        if (k, plan) not in self._known:
+        """The searcher for these, ``made`` where there is none yet; plans are told apart by their place in memory."""
+        known = self._known.get((k, id(plan)))
+        if known is None:
             if len(self._known) >= _MOST_KEPT:
                 self._known.clear()
-            self._known[k, plan] = made(k, plan)
-        return self._known[k, plan]
+            known = self._known[k, id(plan)] = made(k, plan), plan  # held, so that no other plan can come to lie there
+        return known[0]
