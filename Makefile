@@ -38,6 +38,8 @@ bench: $(READY)
 	$(RUN) -m benchmarks.first_cifar100
 	$(RUN) -m benchmarks.cifar100_train --work $(WORK)
 	$(RUN) -m benchmarks.cifar100 --work $(WORK)
+	for seed in 1 2; do $(RUN) -m benchmarks.cifar100_train --work $(WORK)/seed-$$seed --seed $$seed --only ssl joint longer || exit 1; done
+	$(RUN) -m benchmarks.cifar100_seeds --work $(WORK)/seed-1 $(WORK)/seed-2
 	for name in uci bbbc013 imbalanced selection tree_time training leads; do $(RUN) -m benchmarks.$$name || exit 1; done
 	$(RUN) -m benchmarks.search --data bigann10k sift1m glove-like --cache $(WORK)/search
 	$(RUN) -m benchmarks.search --data cifar-latents --cache $(WORK)/search --encoder $(WORK)/joint.safetensors

@@ -13,6 +13,7 @@ from benchmarks.common import RESULTS, ROOT
 from benchmarks.sections import (
     bbbc013,
     cifar100,
+    cifar100_seeds,
     cluster,
     filters,
     imbalanced,
@@ -45,6 +46,7 @@ _SECTIONS = {
     "scale_model": scale_model.section,
     "recommender": recommender.section,
     "cifar100": cifar100.section,
+    "cifar100_seeds": cifar100_seeds.section,
     "uci": uci.section,
     "bbbc013": bbbc013.section,
     "imbalanced": imbalanced.section,

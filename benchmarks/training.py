@@ -6,7 +6,7 @@ Every figure comes from `learn_images` itself in a process of its own, on random
 image, encodes them, computes the contrast, goes back and moves the weights. Rounds are interleaved, the first step of a
 process is not counted, and a figure is the median over all steps of all rounds. Memory is the largest resident size
 until the last step, beside what the process had before the first. Writes ``benchmarks/results/training.json``; takes
-three to four minutes on two quiet cores.
+eight to nine minutes on two quiet cores.
 """
 
 from __future__ import annotations
