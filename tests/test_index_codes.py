@@ -7,8 +7,8 @@ import pytest
 from index_cases import build, mixture
 
 from hierindex.errors import CorruptIndexError
-from hierindex.index.codes import Axes, Coder
-from hierindex.index.coding import choose_coder
+from hierindex.index.codes import Axes, Coder, part_width
+from hierindex.index.coding import _cheapest, _ladders, choose_coder
 from hierindex.index.cost import ScanCost, Work
 from hierindex.index.judged import Judged, Routed, held_out
 from hierindex.index.leaves import PqLeaves
@@ -31,6 +31,20 @@ def test_a_full_turn_keeps_distances_and_products(d):
     turned = coder.turned(x)
     np.testing.assert_allclose(turned @ turned.T, x @ x.T, rtol=1e-3, atol=1e-3)
     assert coder.width == turned.shape[1] == d + d % 2
+
+
+@pytest.mark.parametrize("d", [3, 8, 33])
+def test_a_part_for_each_dimension_keeps_distances_and_tells_more(d):
+    x = mixture(400, d)
+    axes = Axes.of(x, np.arange(400), seed=0)
+    fine, coarse = axes.coder(d, seed=0), axes.coder(-(-d // 2), seed=0)
+    np.testing.assert_allclose(fine.turned(x) @ fine.turned(x).T, x @ x.T, rtol=1e-3, atol=1e-3)
+    assert fine.centroids.shape == (d, 16, 1)
+
+    def lost(coder):
+        return np.square(coder.quantizer.decode(coder.encode(x)) - coder.turned(x)).sum()
+
+    assert lost(fine) < lost(coarse) / 2
 
 
 def test_spread_is_the_same_in_all_parts():
@@ -79,9 +93,41 @@ def test_rows_that_fill_few_dimensions_get_short_codes():
     assert many.n_parts >= 2 * few.n_parts
 
 
-def test_a_coder_comes_back_from_json():
+def test_rows_that_fill_all_dimensions_evenly_get_a_part_for_each():
+    """Coarser codes find hardly a neighbour there, so a walk that only goes down hill would never begin."""
+    coder = chosen(np.random.default_rng(0).random((4_000, 24), dtype=np.float32))
+    assert coder.centroids.shape == (24, 16, 1)
+
+
+@pytest.mark.parametrize("start", [1, 4, 30])
+@pytest.mark.parametrize(
+    ("costs", "cheapest"),
+    [
+        ((np.inf, np.inf, 5, 4, 6), 8),
+        ((9, 5, 4, 6, 7), 6),
+        ((1, 2, 3, 4, 5), 2),
+        ((9, 8, 7, 6, 5), 10),
+        ((np.inf,) * 5, 10),
+    ],
+)
+def test_the_walk_ends_at_the_lowest_cost_of_a_valley(start, costs, cheapest):
+    ladder = [2, 4, 6, 8, 10]
+    assert _cheapest(ladder, start, dict(zip(ladder, costs, strict=True)).__getitem__) == cheapest
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 16, 100, 129, 256, 2_000])
+def test_every_number_of_parts_that_is_tried_can_be_made(dim):
+    for number, (ladder, start) in enumerate(_ladders(dim)):
+        assert ladder == sorted(set(ladder))
+        assert start > 0
+        assert {part_width(parts, dim) for parts in ladder} == {2 - number}
+        assert ladder[-1] <= min(dim, 128)
+
+
+@pytest.mark.parametrize("parts", [6, 20])
+def test_a_coder_comes_back_from_json(parts):
     x = mixture(300, 20)
-    coder = Axes.of(x, np.arange(300), seed=0).coder(6, seed=0)
+    coder = Axes.of(x, np.arange(300), seed=0).coder(parts, seed=0)
     again = Coder.from_json(json.loads(json.dumps(coder.to_json())))
     np.testing.assert_array_equal(again.encode(x), coder.encode(x))
     plain = Coder(20, np.ones((10, 16, 2), np.float32))  # as stored before rows were turned

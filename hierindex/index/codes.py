@@ -1,8 +1,9 @@
-"""4-bit product codes of rows (Jegou et al., TPAMI 2011): each two turned dimensions become one of 16 centroids.
+"""4-bit product codes of rows (Jegou et al., TPAMI 2011): two turned dimensions, or one, become one of 16 centroids.
 
 Rows are first turned to their principal axes, of which the strongest are kept, and these are dealt out so that every
 part has about the same share of the spread: the best turn for Gaussian rows (Ge et al., "Optimized Product
 Quantization", TPAMI 2014, section 3.3). On dense SIFT half the bytes then find as many neighbours as without a turn.
+Rows that fill all their dimensions need finer codes than 2 bits a dimension: with one dimension a part it is 4 bits.
 """
 
 from __future__ import annotations
@@ -22,14 +23,23 @@ from hierindex.index.products import in_one, product
 from hierindex.index.threads import omp_threads
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["Axes", "Coder"]
+__all__ = ["Axes", "Coder", "part_width"]
 
 _CENTROIDS = 16
 _SAMPLE = 8_192  # 512 rows a centroid; more do not better the codes
 _ITERATIONS = 12
-_PART = 2  # dimensions of a part: 16 centroids can fill a plane, not more
 _AT_ONCE = 64 * 2**20  # bytes of rows that are turned at once
 _FLOOR = 1e-7  # axes with less than this share of the strongest one's spread are all alike
+
+
+def part_width(n_parts: int, dim: int) -> int:
+    """Dimensions of each of so many parts of rows of ``dim`` dimensions: 2 (16 centroids fill a plane, not more) or 1.
+
+    Example:
+        >>> part_width(16, 32), part_width(17, 32)
+        (2, 1)
+    """
+    return 2 if 2 * n_parts <= dim + dim % 2 else 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +69,7 @@ class Coder:
 
     @property
     def width(self) -> int:
-        """Dimensions of what is coded: two for each part."""
+        """Dimensions of what is coded: two for each part, or one."""
         return self.n_parts * int(self.centroids.shape[2])
 
     @cached_property
@@ -161,32 +171,33 @@ class Axes:
         return cls(sample, spread[::-1], axes[:, ::-1])
 
     def coder(self, n_parts: int, seed: int) -> Coder:
-        """A coder with so many parts; deterministic."""
+        """A coder with so many parts, at most ``d``; deterministic."""
         turn = self.turn(n_parts)
         quantizer = faiss.ProductQuantizer(turn.shape[1], n_parts, 4)
         quantizer.cp.seed, quantizer.cp.min_points_per_centroid = seed, 1
         quantizer.cp.max_points_per_centroid, quantizer.cp.niter = len(self.sample), _ITERATIONS
         with omp_threads(1):  # many tiny k-means: waking threads takes longer than each of their steps
             quantizer.train(self.sample @ turn)
-        centroids = faiss.vector_to_array(quantizer.centroids).reshape(n_parts, _CENTROIDS, _PART)
+        centroids = faiss.vector_to_array(quantizer.centroids).reshape(n_parts, _CENTROIDS, -1)
         return Coder(len(self.spread), centroids, turn)
 
     def turn(self, n_parts: int) -> Float32:
-        """``(d, 2 * n_parts)``: the strongest axes, two for each part, so that all parts have about the same spread.
+        """``(d, width)``: the strongest axes, `part_width` for each part, so that all parts have about the same spread.
 
         The strongest axis not yet dealt out goes to the part whose axes have the smallest product of spreads so far.
         Where there are fewer axes than places, zeros fill up.
         """
-        dim, width = len(self.spread), n_parts * _PART
+        dim, size = len(self.spread), part_width(n_parts, len(self.spread))
+        width = n_parts * size
         weight = np.log(np.maximum(self.spread, max(self.spread[0], 1e-30) * _FLOOR))
         dealt: list[list[int]] = [[] for _ in range(n_parts)]
         for axis in range(min(width, dim)):
-            open_parts = [part for part in dealt if len(part) < _PART]
+            open_parts = [part for part in dealt if len(part) < size]
             # an empty part comes before one that has an axis; of those with one, that with the weakest
             min(open_parts, key=lambda part: (len(part), sum(weight[part]))).append(axis)
         turn = np.zeros((dim, width), np.float32)
         for number, part in enumerate(dealt):
-            turn[:, number * _PART : number * _PART + len(part)] = self.axes[:, part]
+            turn[:, number * size : number * size + len(part)] = self.axes[:, part]
         return turn
 
 

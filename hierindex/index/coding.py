@@ -7,6 +7,7 @@ many dimensions the rows really fill, and is the sum of both costs for a number 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 
 import faiss
@@ -32,7 +33,7 @@ _IN_LEAVES = 0.965  # of the neighbours lie in the leaves that are thought to be
 
 
 def choose_coder(table: Table, nodes: Nodes, metric: Metric, judged: Judged, routed: Routed, seed: int) -> Coder:
-    """The coder with the cheapest search, found by walking from a quarter of the dimensions to fewer or more parts.
+    """The coder with the cheapest search: one with two dimensions a part, or one with one.
 
     Args:
         table: the rows.
@@ -57,26 +58,43 @@ def choose_coder(table: Table, nodes: Nodes, metric: Metric, judged: Judged, rou
     def coder(parts: int) -> Coder:
         return axes.coder(parts, seed)
 
-    @cache
-    def cost(parts: int) -> float:
-        candidates = _candidates(coder(parts), rows, own, truth, metric)
+    def price(parts: int, candidates: float) -> float:
         centroids = math.sqrt(len(nodes.leaves))  # hardly anything either way: all coders route alike
         return ScanCost(dim, parts).of_both(Work(centroids, True, math.ceil(lists), lists, scanned, candidates))
 
-    ladder = _ladder(dim)
-    best = min(range(len(ladder)), key=lambda step: abs(ladder[step] - dim / 4))
-    for direction in (-1, 1):
-        while 0 <= (step := best + direction) < len(ladder):
-            if cost(ladder[step]) >= cost(ladder[best]):
-                break
-            best = step
-    return coder(ladder[best])
+    @cache
+    def cost(parts: int) -> float:
+        candidates = _candidates(coder(parts), rows, own, truth, metric)
+        return price(parts, candidates) if candidates <= _DEEP else math.inf
+
+    best, least = 0, math.inf
+    for ladder, start in _ladders(dim):
+        if price(ladder[0], _K) < least:  # else these cost more however few candidates they need
+            parts = _cheapest(ladder, start, cost)
+            if cost(parts) <= least:
+                best, least = parts, cost(parts)
+    return coder(best)
 
 
-def _ladder(dim: int) -> list[int]:
-    """Numbers of parts worth trying: from few to two dimensions a part."""
-    whole = math.ceil(dim / 2)
-    return [parts for parts in _PARTS if parts < whole] + ([whole] if whole <= _PARTS[-1] else [])
+def _ladders(dim: int) -> list[tuple[list[int], float]]:
+    """Numbers of parts worth trying, with where to begin: parts of two dimensions, then of one (see `part_width`).
+
+    Codes of one dimension a part begin with all dimensions: where these are wanted, hardly one can be left out.
+    """
+    half = math.ceil(dim / 2)
+    tried = sorted(parts for parts in {*_PARTS, half, dim} if parts <= min(dim, _PARTS[-1]))
+    twos, ones = [parts for parts in tried if parts <= half], [parts for parts in tried if parts > half]
+    return [(ladder, start) for ladder, start in ((twos, dim / 4), (ones, dim)) if ladder]
+
+
+def _cheapest(ladder: list[int], start: float, cost: Callable[[int], float]) -> int:
+    """The number of parts to which the cost falls from ``start``, up or down; up through those that are of no use."""
+    best = min(range(len(ladder)), key=lambda step: abs(ladder[step] - start))
+    while best + 1 < len(ladder) and cost(ladder[best + 1]) <= cost(ladder[best]):
+        best += 1
+    while best > 0 and cost(ladder[best - 1]) < cost(ladder[best]):
+        best -= 1
+    return ladder[best]
 
 
 def _crowd(table: Table, nodes: Nodes) -> Int64:
@@ -90,7 +108,7 @@ def _crowd(table: Table, nodes: Nodes) -> Int64:
 
 
 def _candidates(coder: Coder, rows: Float32, own: Int64, truth: Int64, metric: Metric) -> float:
-    """How many candidates hold _FOUND of the true neighbours ``(q, t)`` of ``rows[own]``; too many where none do."""
+    """How many candidates hold _FOUND of the true neighbours ``(q, t)`` of ``rows[own]``; inf where _DEEP do not."""
     kind = faiss.METRIC_INNER_PRODUCT if metric.coded_by_product else faiss.METRIC_L2
     index = faiss.IndexPQFastScan(coder.width, coder.n_parts, 4, kind)
     index.pq, index.is_trained = coder.quantizer, True
@@ -98,5 +116,5 @@ def _candidates(coder: Coder, rows: Float32, own: Int64, truth: Int64, metric: M
     deep = min(_DEEP, len(rows))
     found = without_own(index.search(coder.turned(rows[own]), deep)[1], own)
     match = found[:, :, None] == truth[:, None, :]
-    place = np.where(match.any(axis=1), match.argmax(axis=1), 4 * _DEEP)
-    return float(np.quantile(place, _FOUND)) + 1
+    place = np.where(match.any(axis=1), match.argmax(axis=1), np.inf)
+    return float(np.quantile(place, _FOUND, method="higher")) + 1

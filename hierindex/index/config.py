@@ -14,11 +14,15 @@ from hierindex.vectors import member, positive
 __all__ = ["IndexConfig", "LeafScan"]
 
 
+_CODES_FROM = 8  # dimensions
+
+
 class LeafScan(Enum):
     """How the rows of a leaf are compared with a query.
 
     ``FLAT``: float32 rows, exact. ``PQ``: 4-bit codes first, then the best of them exactly.
-    ``AUTO``: codes from 16 dimensions on, rows below (there a code is no shorter than what it stands for).
+    ``AUTO``: codes from 8 dimensions on, rows below; how long codes are is measured. 8-bit codes, which FAISS has
+    too, lost at every number of dimensions (benchmarks/leaf_kinds.py).
     """
 
     AUTO = "auto"
@@ -43,7 +47,7 @@ class LeafScan(Enum):
         """
         if self is not LeafScan.AUTO:
             return self
-        return LeafScan.PQ if dim >= 16 else LeafScan.FLAT
+        return LeafScan.PQ if dim >= _CODES_FROM else LeafScan.FLAT
 
 
 @dataclass(frozen=True)

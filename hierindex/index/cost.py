@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hierindex.index.codes import Coder
+from hierindex.index.codes import Coder, part_width
 
 __all__ = ["ScanCost", "Work"]
 
@@ -89,4 +89,4 @@ class ScanCost:
     @property
     def _width(self) -> int:
         """Dimensions in which queries are routed."""
-        return self.dim if self.n_parts is None else 2 * self.n_parts
+        return self.dim if self.n_parts is None else self.n_parts * part_width(self.n_parts, self.dim)
