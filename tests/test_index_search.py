@@ -193,7 +193,7 @@ def test_identical_vectors(scan):
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_promise_holds_on_queries_never_seen(metric):
     snapshot = build(mixture(6_000, 24, spread=0.8), metric, flat_below=0, n_leaves=80)
-    queries = metric.prepare(mixture(1_000, 24, seed=8, spread=0.8))
+    queries = metric.prepare(mixture(2_000, 24, seed=8, spread=0.8))
     truth = np.argsort(slow_distances(queries, snapshot.rows, metric), axis=1, kind="stable")
     for k in (1, 5, 10):
         for asked in (0.8, 0.9, 0.99):
