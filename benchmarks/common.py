@@ -13,6 +13,7 @@ from typing import Any
 
 __all__ = ["RESULTS", "about", "shared_data", "write"]
 
+_CHANGES = ("status", "--porcelain", "--", ".", ":!benchmarks/results", ":!docs")  # what a run before wrote is none
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = ("hierindex", "numpy", "scipy", "torch", "torchvision", "faiss-cpu", "pyarrow", "deltalake", "scikit-learn")
@@ -25,7 +26,7 @@ def about(script: str, *, seed: int, data: str) -> dict[str, Any]:
         "seed": seed,
         "data": data,
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
+        "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git(*_CHANGES) else ""),
         "machine": {
             "cpu": _cpu(),
             "cores": os.cpu_count(),

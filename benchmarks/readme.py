@@ -1,4 +1,4 @@
-"""Make README's tables and picture from ``benchmarks/results/*.json``, so that no number in it is typed by hand.
+"""Make README's tables from ``benchmarks/results/*.json``, so that no number in it is typed by hand.
 
     python -m benchmarks.readme [--check]
 
@@ -42,10 +42,7 @@ def main() -> None:
 
 def filled(text: str) -> str:
     """The text with every generated part made from the results."""
-    result = json.loads((RESULTS / "first-cifar100.json").read_text())
-    judged = json.loads((RESULTS / "cifar100.json").read_text())
-    parts = {"search": _search(result), "trees": _trees(judged), "circumstances": _circumstances(result)}
-    parts["rivals"] = _rivals()
+    parts = {"rivals": _rivals(), "trees": _trees(json.loads((RESULTS / "cifar100.json").read_text()))}
     for name, body in parts.items():
         pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         found = pattern.search(text)
@@ -55,33 +52,18 @@ def filled(text: str) -> str:
     return text
 
 
-def _search(result: dict[str, Any]) -> str:
-    rows = []
-    sets = (
-        ("10,000 CIFAR-100 images, our encoder, d = 256, cosine", result["search"]),
-        ("9,900 BIGANN (SIFT) vectors, d = 128, L2", {k: v["measured"] for k, v in result["bigann10k"].items()}),
-    )
-    for name, measured in sets:
-        for way, label in (("default", "default (scans all)"), ("through_leaves", "through the leaves")):
-            for one in measured[way]:
-                if way == "default" and one["asked"] < 1:
-                    continue
-                rows.append(
-                    f"| {name} | {label} | {one['asked']:g} | {one['recall']:.3f} | {one['batch_us']:.0f} / "
-                    f"{one['flat_batch_us']:.0f} | {one['batch_speedup']:.2f}x | {one['single_us']:.0f} / "
-                    f"{one['flat_single_us']:.0f} | {one['single_speedup']:.2f}x |\n"
-                )
-    head = (
-        "| data | how | recall asked | recall@10 | batch us: ours / flat FAISS | | single us: ours / flat FAISS | |\n"
-        "|---|---|---|---|---|---|---|---|\n"
-    )
-    return head + "".join(rows)
-
-
 def _rivals() -> str:
     """The table beside other indexes; nothing until it was measured."""
     measured = RESULTS / "search.json"
-    return _SEARCHED + readme_table(json.loads(measured.read_text())) if measured.exists() else ""
+    if not measured.exists():
+        return ""
+    result = json.loads(measured.read_text())
+    machine, runs = result["machine"], [one["about"] for one in result["sets"].values()]
+    days, commits = (", ".join(dict.fromkeys(run[key] for run in runs)) for key in ("date", "commit"))
+    return (
+        f"{_SEARCHED}{readme_table(result)}\nMeasured {days} at {commits} by `{result['script']}` on "
+        f"{machine['cores']} shared cores of {machine['cpu']}, {machine['memory_gib']} GiB.\n"
+    )
 
 
 def _trees(result: dict[str, Any]) -> str:
@@ -111,16 +93,6 @@ def _trees(result: dict[str, Any]) -> str:
         for name, halves in PUBLISHED.items()
     )
     return head + ours + theirs
-
-
-def _circumstances(result: dict[str, Any]) -> str:
-    built, machine = result["built"], result["machine"]
-    total = sum(built["built"]["seconds"].values())
-    return (
-        f"Measured {result['date']} at commit {result['commit']} by `{result['script']}` on {machine['cores']} shared "
-        f"cores of {machine['cpu']}, {machine['memory_gib']} GiB; seed {result['seed']}; {result['data']}. Building "
-        f"took {total:.0f} s.\n"
-    )
 
 
 if __name__ == "__main__":
