@@ -125,6 +125,23 @@ def test_the_cheapest_build_and_setting_that_reaches_the_recall_is_chosen(bench)
     assert list(shelf.live) == [("known", str({"cost": 1.0}))]  # the others went back
 
 
+def test_builds_that_were_swept_at_other_speeds_of_the_machine_are_compared_by_turns(bench, monkeypatch):
+    one, shelf = bench
+    monkeypatch.setattr(Known, "builds", classmethod(lambda *_: [{"cost": 1.0}, {"cost": 1.2}]))
+
+    def many_us(system, queries, k):
+        slow = 1.5 if len(shelf.live) == 1 else 1  # while the first build is swept, before the second is there
+        return slow * system.params["cost"] * system.right, system.many(queries, k)
+
+    monkeypatch.setattr(sweep, "many_us", many_us)
+    best, _ = choose("known", shelf, one.halves()[0], EFFORT)
+    assert best["batch", 0.8].build == {"cost": 1.0}
+    assert best["batch", 0.8].batch == 12  # what its sweep had measured; the other's had said 9.6
+    monkeypatch.setattr(sweep, "_UNSURE", 1.0)
+    shelf.live.clear()
+    assert choose("known", shelf, one.halves()[0], EFFORT)[0]["batch", 0.8].build == {"cost": 1.2}
+
+
 def test_recall_is_judged_on_all_choosing_queries_and_an_unreached_one_is_left_out(bench, monkeypatch):
     one, shelf = bench
     first, _ = one.halves()

@@ -17,6 +17,7 @@ from benchmarks.searching.system import Params, System, label
 
 __all__ = ["MODES", "Effort", "Mode", "Point", "choose", "frontier"]
 
+_UNSURE = 1.6  # shared cores run at speeds that differ by so much from one minute to the next
 Mode = Literal["batch", "single"]
 MODES: tuple[Mode, ...] = ("batch", "single")
 
@@ -29,7 +30,7 @@ class Effort:
         targets: recalls to reach. k: neighbours. threads: of a batch; a single query takes one.
         coarse: queries of the first pass over all settings, singles: how many of them one by one.
         finalists: settings that are timed again for each mode and target, with recall on all choosing queries.
-        rounds: how often.
+        rounds: how often; then the best of each build once more so often, by turns, and the cheapest is taken.
         builds: at most so many builds of a system; None for all.
     """
 
@@ -69,7 +70,7 @@ def choose(
         data: the choosing half.
         effort: how hard to look.
     """
-    best: dict[tuple[Mode, float], Point] = {}
+    best: dict[tuple[Mode, float], list[Point]] = {(mode, target): [] for mode in MODES for target in effort.targets}
     tried: list[Point] = []
     n, d = data.base.shape
     builds = SYSTEMS[name].builds(n, d, data.metric)[: effort.builds]
@@ -80,16 +81,38 @@ def choose(
         tried += points
         print(f"  {name} {label(build)}: {len(points)} settings, {time.perf_counter() - start:.0f} s", flush=True)
         finalists = _retimed(system, _shortlist(system, points, effort), data, effort)
-        for mode in MODES:
-            for target in effort.targets:
-                able = [point for point in finalists if _serves(system, point, target)]
-                found = min(able, key=lambda point: point.cost(mode), default=None)
-                if found and ((mode, target) not in best or found.cost(mode) < best[mode, target].cost(mode)):
-                    best[mode, target] = found
-        for loser in builds:
-            if not any(point.build == loser for point in best.values()):
-                shelf.put_back(name, loser)
-    return best, tried
+        for (mode, target), close in best.items():
+            able = [point for point in finalists if _serves(system, point, target)]
+            close += sorted(able, key=lambda point: point.cost(mode))[:1]
+            least = min((point.cost(mode) for point in close), default=0.0)
+            close[:] = [point for point in close if point.cost(mode) <= _UNSURE * least]
+        _put_back(name, builds, [point for close in best.values() for point in close], shelf)
+    chosen = {key: _run_off(name, key[0], close, shelf, data, effort) for key, close in best.items() if close}
+    _put_back(name, builds, list(chosen.values()), shelf)
+    return chosen, tried
+
+
+def _put_back(name: str, builds: list[Params], kept: list[Point], shelf: Shelf) -> None:
+    """Free the memory of the builds that none of these points is of."""
+    for loser in builds:
+        if not any(point.build == loser for point in kept):
+            shelf.put_back(name, loser)
+
+
+def _run_off(name: str, mode: Mode, points: list[Point], shelf: Shelf, data: DataSet, effort: Effort) -> Point:
+    """The cheapest of the best points of several builds, timed by turns: minutes lie between their sweeps."""
+    if len(points) == 1:
+        return points[0]
+    live, spent = [shelf.index(name, point.build) for point in points], np.empty((effort.rounds, len(points)))
+    for at in range(effort.rounds):
+        for i, (system, point) in enumerate(zip(live, points, strict=True)):
+            system.use(point.setting, effort.threads if mode == "batch" else 1)
+            spent[at, i] = (
+                many_us(system, data.queries[: effort.coarse], effort.k)[0]
+                if mode == "batch"
+                else np.median(one_us(system, data.queries[: effort.singles], effort.k))
+            )
+    return points[int(np.argmin(np.median(spent, axis=0)))]
 
 
 def _tried(system: System, data: DataSet, effort: Effort) -> list[Point]:
