@@ -58,11 +58,11 @@ def readme_table(result: dict[str, Any]) -> str:
 _HEAD = """## Search
 
 Recall@10 against the time of a query, beside other indexes. Every system was swept over its builds and settings on one
-half of the queries, which lie outside the base; the cheapest setting that reaches a recall there was measured on the
-other half, in rounds in which all systems take turns; tables show medians. hierindex is not swept: the recall is asked
-for, nothing else is set. A result counts if it is no farther than the true tenth neighbour. "x" is the rival's time
-over ours in the same rounds: above 1, ours is faster. Build time and memory are those of a process that builds this
-index and nothing else.
+half of the queries, which lie outside the base; the cheapest setting that reaches a recall there (of close builds, the
+best settings once more by turns) was measured on the other half, in rounds in which all systems take turns; tables show
+medians. hierindex is not swept: the recall is asked for, nothing else is set. A result counts if it is no farther than
+the true tenth neighbour. "x" is the rival's time over ours in the same rounds: above 1, ours is faster. Build time and
+memory are those of a process that builds this index and nothing else.
 """
 
 
