@@ -55,13 +55,7 @@ def main() -> None:
     parser.add_argument("--only", choices=ENCODERS, help="measure this encoder, leave it in DIR for the run of all")
     parser.add_argument("--keep-ablation", action="store_true", help="take the ablation from the last results")
     args = parser.parse_args()
-    test = shared_data("cifar100", "test.parquet")
-    pixels = open_images(test).read(np.arange(args.images))
-    labels, known = (
-        labels_of([test], args.images),
-        labels_of([shared_data("cifar100", f"train-{i}.parquet") for i in range(3)]),
-    )
-    data = Data(train_images(50_000), MemoryImages(pixels, np.arange(len(pixels))), known, labels)
+    data = Data.of(args.images)
     result = about(__file__, seed=0, data="cifar100: learned from train, measured on test")
     result |= {"sample": args.sample, "seeds": args.seeds, "encoders": {}}
     for name in ENCODERS if args.only is None else [args.only]:
@@ -70,10 +64,11 @@ def main() -> None:
     if args.only is not None:
         return
     latent = encoded(loaded(args.work / "longer")[0], data.asked, args.work / "longer.crops.test.npy")
-    result["figure4"] = draw(pixels, latent, labels, names_of(test))
+    pixels = data.asked.read(np.arange(len(data.asked)))
+    result["figure4"] = draw(pixels, latent, data.labels, names_of(shared_data("cifar100", "test.parquet")))
     result["random"] = {
-        "tree": tree_scores(random_tree(len(pixels), np.random.default_rng(0)), latent, *labels),
-        "mahp": chance_ahp(labels),
+        "tree": tree_scores(random_tree(len(pixels), np.random.default_rng(0)), latent, *data.labels),
+        "mahp": chance_ahp(data.labels),
     }
     if args.note:
         result["note"] = args.note
@@ -93,6 +88,17 @@ class Data:
     asked: MemoryImages
     known: Labels
     labels: Labels
+
+    @classmethod
+    def of(cls, asked: int) -> Data:
+        """All training images, and the first so many test images."""
+        test, train = (
+            shared_data("cifar100", "test.parquet"),
+            [shared_data("cifar100", f"train-{i}.parquet") for i in range(3)],
+        )
+        pixels = open_images(test).read(np.arange(asked))
+        images = MemoryImages(pixels, np.arange(len(pixels)))
+        return cls(train_images(50_000), images, labels_of(train), labels_of([test], asked))
 
 
 class Kept:
@@ -124,14 +130,13 @@ def measured(work: Path, name: str, data: Data, sample: int, seeds: int, kept: K
         "training": facts,
         "whole": kept.get("whole", lambda: whole_images(work, name, encoder.cropped(None), data)),
         "trees": kept.get("rivals", lambda: rivals(latent, labels)) | trees,
-        "features": kept.get(
-            "features",
-            lambda: (
-                feature_scores(base, known, latent, labels)
-                | {"mahp_250": mean_ahp(latent, labels[1], superclasses(labels))}
-            ),
-        ),
+        "features": kept.get("features", lambda: features(base, known, latent, labels)),
     }
+
+
+def features(base: Float32, known: Labels, latent: Float32, labels: Labels) -> dict[str, Any]:
+    """What neighbours, a linear probe and a ranking say of the latents."""
+    return feature_scores(base, known, latent, labels) | {"mahp_250": mean_ahp(latent, labels[1], superclasses(labels))}
 
 
 def whole_images(work: Path, name: str, encoder: Encoder, data: Data) -> dict[str, Any]:

@@ -14,16 +14,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.cifar100 import ENCODERS, Data, encoded, fitted_trees, loaded, superclasses
-from benchmarks.cifar100_train import train_images
-from benchmarks.common import RESULTS, about, shared_data, write
-from benchmarks.judging import feature_scores, labels_of, mean_ahp
-from benchmarks.judging import tree_scores as scored
+from benchmarks.cifar100 import ENCODERS, Data, encoded, features, fitted_trees, loaded
+from benchmarks.common import RESULTS, about, write
+from benchmarks.judging import tree_scores
 from hierindex.decode import Decode, decode
 from hierindex.learning import LearnConfig
-from hierindex.learning.sources import MemoryImages, open_images
 
 TREES = ("the tree of an index", "learned, p = 32", "walks, p = 32", "ward")
 """What is reported of each seed."""
@@ -37,17 +32,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=20_000, help="training latents that the heads are fitted to")
     parser.add_argument("--images", type=int, default=10_000, help="test images that are looked at")
     args = parser.parse_args()
-    test, train = (
-        shared_data("cifar100", "test.parquet"),
-        [shared_data("cifar100", f"train-{i}.parquet") for i in range(3)],
-    )
-    pixels = open_images(test).read(np.arange(args.images))
-    data = Data(
-        train_images(50_000),
-        MemoryImages(pixels, np.arange(len(pixels))),
-        labels_of(train, 50_000),
-        labels_of([test], args.images),
-    )
+    data = Data.of(args.images)
     first = json.loads((RESULTS / "cifar100.json").read_text())
     result = about(__file__, seed=0, data="cifar100: learned from train, measured on test")
     result |= {"encoder": args.encoder, "sample": args.sample}
@@ -79,20 +64,19 @@ def measured(path: Path, data: Data, sample: int) -> dict[str, Any]:
     )
     seed = int(facts["run"]["seed"])
     fitted = fitted_trees(base[:sample], latent, data.labels, LearnConfig(seed=seed, device="cpu"))
-    trees = fitted["trees"] | {"ward": scored(decode(latent, Decode.WARD), latent, *data.labels)}
-    features = feature_scores(base, data.known, latent, data.labels)
+    trees = fitted["trees"] | {"ward": tree_scores(decode(latent, Decode.WARD), latent, *data.labels)}
     return {
         "seed": seed,
         "fits": 1,
         "seconds": facts["seconds"],
-        "features": features | {"mahp_250": mean_ahp(latent, data.labels[1], superclasses(data.labels))},
+        "features": features(base, data.known, latent, data.labels),
         "trees": {tree: _scores(trees[tree]) for tree in TREES},
         "chosen": fitted["chosen"],
     }
 
 
 def _scores(found: dict[str, Any]) -> dict[str, float]:
-    return {key: float(value) for key, value in found.items() if key != "spread"}
+    return {key: value for key, value in found.items() if key != "spread"}
 
 
 if __name__ == "__main__":

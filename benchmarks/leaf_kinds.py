@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks.common import about, write
 from benchmarks.searching.data import load
 from hierindex.index.codes import Axes, Coder
-from hierindex.index.leaves import FlatLeaves, PqLeaves
+from hierindex.index.leaves import FlatLeaves, PqLeaves, fill
 from hierindex.index.native import kmeans, nearest, nearest_among, scan_rows, search_lists
 from hierindex.index.threads import omp_threads
 from hierindex.vectors import Float32, Int64
@@ -71,8 +71,10 @@ def clouds(n: int, cache: Path | None, seed: int) -> Iterator[tuple[str, Float32
     for dim in CUBES:
         both = rng.random((n + QUERIES, dim), dtype=np.float32)
         yield "even cube", both[:n], both[n:]
-    for name in ("sift1m", "glove-like") if cache else ():
-        data = load(name, cache, rows=n)  # type: ignore[arg-type] # there is a cache here
+    if cache is None:
+        return
+    for name in ("sift1m", "glove-like"):
+        data = load(name, cache, rows=n)
         assert data is not None
         asked = data.halves()[1].queries[:QUERIES]
         if name == "glove-like":
@@ -142,13 +144,7 @@ def eight_bits(rows: Float32, lists: Int64, n_leaves: int) -> Any:  # noqa: ANN4
     index.parallel_mode, index.by_residual = 3, False
     index.sq.train(rows)
     index.is_trained = True
-    codes = index.sq.compute_codes(rows)
-    for number in range(n_leaves):
-        ids = np.flatnonzero(lists == number).astype(np.int64)
-        entries = np.ascontiguousarray(codes[ids])
-        if len(ids):
-            index.invlists.add_entries(number, len(ids), faiss.swig_ptr(ids), faiss.swig_ptr(entries))
-    index.ntotal = len(rows)
+    fill(index, index.sq.compute_codes(rows), lists, n_leaves)
     return index
 
 
@@ -160,7 +156,7 @@ def enough(kinds: dict[str, Kind], rows: Float32, queries: Float32, probed: Int6
         fits = (c for c in CANDIDATES if share(kind, rows, queries, probed, truth, c) >= wanted)
         candidates = K if name == "float32" else next(fits, None)
         if candidates is not None:
-            found[name] = Kind(kind.index, kind.queries, kind.row_bytes, candidates)
+            found[name] = replace(kind, candidates=candidates)
     return found
 
 

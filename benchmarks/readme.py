@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.common import RESULTS, ROOT
 from benchmarks.sections.cifar100 import MEASURES, PUBLISHED
+from benchmarks.sections.memory import NAMES
 from benchmarks.sections.search import readme_table
 
 __all__ = ["filled", "main"]
@@ -62,8 +63,34 @@ def _rivals() -> str:
     days, commits = (", ".join(dict.fromkeys(run[key] for run in runs)) for key in ("date", "commit"))
     return (
         f"{_SEARCHED}{readme_table(result)}\nMeasured {days} at {commits} by `{result['script']}` on "
-        f"{machine['cores']} shared cores of {machine['cpu']}, {machine['memory_gib']} GiB.\n"
+        f"{machine['cores']} shared cores of {machine['cpu']}, {machine['memory_gib']} GiB."
+        f"{_growth(result)}{_memory()}\n"
     )
+
+
+def _growth(result: dict[str, Any]) -> str:
+    """How the cost of a query grows, where that was measured."""
+    grown = result["growth"].get("sift1m")
+    if grown is None:
+        return ""
+    powers = "; ".join(f"{name} {b['batch']:.2f} and {b['single']:.2f}" for name, b in grown["exponents"].items())
+    sizes = grown["sizes"]
+    return (
+        f" From {sizes[0]:,} to {sizes[-1]:,} vectors the cost of a query at {grown['target']:g} grows as n^b, in "
+        f"batches and alone: {powers}."
+    )
+
+
+def _memory() -> str:
+    """Bytes of memory a vector, where that was measured."""
+    measured = RESULTS / "memory.json"
+    if not measured.exists():
+        return ""
+    result = json.loads(measured.read_text())
+    opened = "; ".join(
+        f"{NAMES.get(row['system'], row['system'])} {row['bytes_a_row']:.0f}" for row in result["opened"]
+    )
+    return f" Bytes of memory a vector, {result['facts']['rows']:,} x {result['facts']['d']}: {opened}."
 
 
 def _trees(result: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.searching.catalogue import SYSTEMS
 from benchmarks.searching.clock import many_us, one_us
@@ -103,16 +104,25 @@ def _run_off(name: str, mode: Mode, points: list[Point], shelf: Shelf, data: Dat
     """The cheapest of the best points of several builds, timed by turns: minutes lie between their sweeps."""
     if len(points) == 1:
         return points[0]
-    live, spent = [shelf.index(name, point.build) for point in points], np.empty((effort.rounds, len(points)))
+    live = [shelf.index(name, point.build) for point in points]
+    return points[int(np.argmin(_by_turns(live, points, data, effort, (mode,))))]
+
+
+def _by_turns(
+    live: list[System], points: list[Point], data: DataSet, effort: Effort, modes: tuple[Mode, ...]
+) -> NDArray[np.float64]:
+    """Microseconds ``(p, modes)`` of each point on its live index: medians of rounds in which they took turns."""
+    spent = np.empty((effort.rounds, len(points), len(modes)))
     for at in range(effort.rounds):
         for i, (system, point) in enumerate(zip(live, points, strict=True)):
-            system.use(point.setting, effort.threads if mode == "batch" else 1)
-            spent[at, i] = (
-                many_us(system, data.queries[: effort.coarse], effort.k)[0]
-                if mode == "batch"
-                else np.median(one_us(system, data.queries[: effort.singles], effort.k))
-            )
-    return points[int(np.argmin(np.median(spent, axis=0)))]
+            for j, mode in enumerate(modes):
+                system.use(point.setting, effort.threads if mode == "batch" else 1)
+                spent[at, i, j] = (
+                    many_us(system, data.queries[: effort.coarse], effort.k)[0]
+                    if mode == "batch"
+                    else np.median(one_us(system, data.queries[: effort.singles], effort.k))
+                )
+    return np.asarray(np.median(spent, axis=0))
 
 
 def _tried(system: System, data: DataSet, effort: Effort) -> list[Point]:
@@ -164,16 +174,9 @@ def _shortlist(system: System, points: list[Point], effort: Effort) -> list[Poin
 
 def _retimed(system: System, points: list[Point], data: DataSet, effort: Effort) -> list[Point]:
     """The same points with recall on all choosing queries and medians of rounds in which they took turns."""
-    some, alone = data.only(effort.coarse).queries, data.queries[: effort.singles]
-    spent = np.empty((effort.rounds, len(points), 2))
-    for at in range(effort.rounds):
-        for i, point in enumerate(points):
-            system.use(point.setting, effort.threads)
-            spent[at, i, 0] = many_us(system, some, effort.k)[0]
-            system.use(point.setting, 1)
-            spent[at, i, 1] = np.median(one_us(system, alone, effort.k))
     found = []
-    for point, (batch, single) in zip(points, np.median(spent, axis=0), strict=True):
+    spent = _by_turns([system] * len(points), points, data, effort, MODES)
+    for point, (batch, single) in zip(points, spent, strict=True):
         system.use(point.setting, effort.threads)
         recall = recall_of(system.many(data.queries, effort.k), data, effort.k)
         found.append(Point(point.build, point.setting, recall, float(batch), float(single)))

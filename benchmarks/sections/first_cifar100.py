@@ -17,8 +17,8 @@ def section(result: dict[str, Any]) -> str:
             "`hierindex build` on 10,000 images of CIFAR-100 on a CPU, then search beside flat FAISS by turns, median "
             "of 7 rounds; batch is all queries on all cores, single one query on one thread. Building took "
             + ", ".join(f"{value:.0f} s ({stage})" for stage, value in seconds.items())
-            + ". The index was built at commit 3a0f1f1, beside other work on the same cores. When this was measured, "
-            "sets of up to 20,000 points were scanned whole by default; now it is 4,000.",
+            + f". By default it was searched {result['built']['search']['mode']}.",
+            *(["", f"*Of this run:* {result['note']}."] if "note" in result else []),
             "",
             "| data | how | recall asked | recall@10 | batch us: ours / flat | | single us: ours / flat | |",
             "|---|---|---|---|---|---|---|---|",

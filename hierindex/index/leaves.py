@@ -17,7 +17,7 @@ from hierindex.index.codes import Coder
 from hierindex.index.native import Selector, search_lists
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["FlatLeaves", "LeafLists", "PqLeaves"]
+__all__ = ["FlatLeaves", "LeafLists", "PqLeaves", "fill"]
 
 _SHORT = 1 << 16
 
@@ -53,7 +53,7 @@ class FlatLeaves:
         index = faiss.IndexIVFFlat(_quantizer(rows.shape[1]), rows.shape[1], n_lists, _faiss_metric(by_product))
         index.parallel_mode = 3  # over queries and lists; the default searches preassigned lists on one thread
         index.is_trained = True
-        _fill(index, rows.view(np.uint8), lists, n_lists)
+        fill(index, rows.view(np.uint8), lists, n_lists)
         return cls(index)
 
     def scan(self, queries: Float32, lists: Int64, k: int, only: Selector | None) -> Int64:
@@ -81,7 +81,7 @@ class PqLeaves:
         plain.by_residual = False  # codes do not depend on the leaf, so a split only moves them
         plain.pq = coder.quantizer
         plain.is_trained = True
-        _fill(plain, codes, lists, n_lists)
+        fill(plain, codes, lists, n_lists)
         return cls(faiss.IndexIVFPQFastScan(plain, 32))
 
     def scan(self, queries: Float32, lists: Int64, k: int, only: Selector | None) -> Int64:
@@ -89,7 +89,7 @@ class PqLeaves:
         return search_lists(self.index, queries, lists, k, only)[0]
 
 
-def _fill(index: Any, codes: NDArray[np.uint8], lists: Int64, n_lists: int) -> None:  # noqa: ANN401
+def fill(index: Any, codes: NDArray[np.uint8], lists: Int64, n_lists: int) -> None:  # noqa: ANN401
     """Put codes into the lists; ids are row numbers, in rising order within a list."""
     short = np.uint16 if n_lists <= _SHORT else np.int64  # NumPy sorts 16-bit numbers by radix, in a tenth of the time
     order = np.argsort(lists.astype(short), kind="stable").astype(np.int64)
