@@ -32,6 +32,8 @@ __all__ = [
 
 Member = TypeVar("Member", bound=Enum)
 _FEW = 10_000  # numbers of which OpenBLAS makes a product in one thread: more would wake its others
+_AT_ONCE = 2_048  # rows that are widened at once: they stay in the cache
+_TINY = 1e-300  # below the norm of every float32 vector but that of zeros, which stay zeros
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Ids = NDArray[np.int64] | NDArray[np.object_]
@@ -98,10 +100,12 @@ class Metric(Enum):
         """Vectors ``(n, d)`` as they are stored and compared: of unit length for cosine, unchanged otherwise."""
         if self is not Metric.COSINE:
             return x
-        # float64 norms: float32 squares overflow above 1e19 and vanish below 1e-23
-        norms = np.sqrt(np.einsum("nd,nd->n", x, x, dtype=np.float64))[:, None]
-        unit = np.zeros_like(x)
-        np.divide(x, norms, out=unit, where=norms > 0, casting="same_kind")
+        unit = np.empty_like(x)
+        for start in range(0, len(x), _AT_ONCE):
+            # float64: float32 squares overflow above 1e19 and vanish below 1e-23
+            wide = x[start : start + _AT_ONCE].astype(np.float64)
+            norms = np.maximum(np.sqrt(np.einsum("nd,nd->n", wide, wide)), _TINY)[:, None]
+            np.divide(wide, norms, out=unit[start : start + _AT_ONCE], casting="same_kind")
         return unit
 
     def distances(self, raw: Float32) -> Float32:

@@ -12,7 +12,7 @@ from hierindex.decode import Decode, decode, klein_to_poincare
 from hierindex.errors import CorruptIndexError, InputError
 from hierindex.index.config import IndexConfig, LeafScan
 from hierindex.index.nodes import Nodes
-from hierindex.index.partition import cells, divide
+from hierindex.index.partition import cells, divide, group_sums
 from hierindex.index.structure import full_tree, top_tree
 
 
@@ -32,6 +32,20 @@ def random_nodes(rng, n_leaves):
     heights[renumber] = height
     zeros = np.zeros((len(parent), 2), np.float32)
     return Nodes(moved.astype(np.int64), heights, zeros, zeros, np.zeros(len(parent), np.int64))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 70), st.booleans(), st.integers(0, 10**6))
+def test_sums_of_groups_are_those_of_their_rows(n, k, at_once, chosen, seed):
+    rng = np.random.default_rng(seed)
+    x, group = rng.normal(size=(80, 3)).astype(np.float32), rng.integers(k, size=n)
+    some = rng.choice(80, n, replace=False) if chosen else None
+    counts, sums = group_sums(x, group, k, some=some, at_once=at_once)
+    rows = x[:n] if some is None else x[some]
+    assert counts.tolist() == [int((group == each).sum()) for each in range(k)]
+    np.testing.assert_allclose(
+        sums, [rows[group == each].sum(axis=0, dtype=np.float64) for each in range(k)], atol=1e-9
+    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -44,7 +44,9 @@ def choose_coder(table: Table, nodes: Nodes, metric: Metric, judged: Judged, rou
         seed: of every random choice.
     """
     dim = table.rows.values.shape[1]
-    axes = Axes.of(table.rows.values, np.setdiff1d(table.ids.live_rows, judged.rows), seed)
+    usable = table.ids.alive.copy()
+    usable[judged.rows] = False
+    axes = Axes.of(table.rows.values, np.flatnonzero(usable), seed)
     branch = _crowd(table, nodes)
     rng = np.random.default_rng(seed)
     own = np.sort(rng.choice(len(branch), min(_QUERIES, max(1, len(branch) // 10)), replace=False))

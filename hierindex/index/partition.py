@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from hierindex.decode import Decode, decode, klein_to_poincare
 from hierindex.head import unit
@@ -90,10 +91,10 @@ def group_sums(
     sums = np.zeros((k, x.shape[1]))
     for start in range(0, len(group), at_once):
         part = group[start : start + at_once]
-        rows = x[start : start + at_once] if some is None else x[some[start : start + at_once]]
-        order = np.argsort(part, kind="stable")
-        present, first = np.unique(part[order], return_index=True)
-        sums[present] += np.add.reduceat(rows[order].astype(np.float64), first, axis=0)
+        rows = x[start : start + len(part)] if some is None else x[some[start : start + at_once]]
+        ends = np.concatenate([[0], np.cumsum(np.bincount(part, minlength=k))])
+        members = csr_array((np.ones(len(part)), np.argsort(part, kind="stable"), ends), shape=(k, len(part)))
+        sums += members @ rows
     return np.bincount(group, minlength=k).astype(np.int64), sums
 
 

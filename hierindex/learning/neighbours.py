@@ -8,14 +8,17 @@ from torch import Tensor
 __all__ = ["nearest"]
 
 
-def nearest(features: Tensor, k: int, *, queries: Tensor | None = None, rows_at_once: int = 2_048) -> Tensor:
+_GROUP = 128
+
+
+def nearest(features: Tensor, k: int, *, queries: Tensor | None = None, rows_at_once: int = 128) -> Tensor:
     """The k rows of largest inner product, most alike first.
 
     Args:
         features: ``(n, d)`` float32, unit rows where a cosine is meant.
         k: neighbours; at most n - 1 (n with ``queries``) are given.
         queries: ``(q, d)``; None: the rows themselves, without each row's own number.
-        rows_at_once: queries in one product.
+        rows_at_once: queries in one product; few, so that the scores stay in the cache.
 
     Returns:
         int64 ``(q, min(k, ...))``.
@@ -32,5 +35,22 @@ def nearest(features: Tensor, k: int, *, queries: Tensor | None = None, rows_at_
         scores = asked[start : start + rows_at_once] @ features.T
         if own:
             scores.diagonal(start).fill_(-torch.inf)
-        found[start : start + rows_at_once] = scores.topk(k, dim=1).indices
+        found[start : start + rows_at_once] = _largest(scores, k)
     return found
+
+
+def _largest(scores: Tensor, k: int) -> Tensor:
+    """The columns ``(q, k)`` of the largest scores ``(q, n)``, largest first.
+
+    The k largest are in the k groups of columns with the largest maxima: a maximum takes a fraction of the time that
+    `torch.topk` takes for a column.
+    """
+    whole = scores.shape[1] // _GROUP
+    if whole <= 2 * k:
+        return scores.topk(k, dim=1).indices
+    maxima = scores[:, : whole * _GROUP].view(len(scores), whole, _GROUP).amax(dim=2)
+    members = torch.arange(_GROUP, device=scores.device)
+    columns = (maxima.topk(k, dim=1).indices[:, :, None] * _GROUP + members).flatten(1)
+    rest = torch.arange(whole * _GROUP, scores.shape[1], device=scores.device).expand(len(scores), -1)
+    columns = torch.cat([columns, rest], dim=1)
+    return columns.gather(1, scores.gather(1, columns).topk(k, dim=1).indices)
