@@ -28,6 +28,7 @@ from benchmarks.sections import (
     search_leads,
     selection,
     serving,
+    small_sets,
     training,
     tree_time,
     uci,
@@ -38,6 +39,7 @@ __all__ = ["main", "page"]
 
 _SECTIONS = {
     "search": search.section,
+    "small_sets": small_sets.section,
     "leaves": leaves.section,
     "memory": memory.section,
     "search_leads": search_leads.section,

@@ -1,0 +1,42 @@
+"""The part of docs/results.md about small sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["section"]
+
+
+def section(result: dict[str, Any]) -> str:
+    """Markdown of ``results/small_sets.json``."""
+    ways = list(result["sets"][0]["ours"])
+    return "\n".join(
+        [
+            "## Small sets",
+            "",
+            "Flat FAISS's time over ours, in a batch of all queries (two threads) / one query at a time (one thread): "
+            "above 1 ours is faster. Flat FAISS compares row by row or by matrix products, whichever was faster in the "
+            f"round; medians of {result['rounds']} interleaved rounds. An index compares all rows up to "
+            f"{result['default']:,} of them and goes through its leaves above; here both were made at every size. In "
+            "brackets the recall that came out, on queries that tuned nothing.",
+            "",
+            "| data | rows | d | flat FAISS, us | all rows | " + " | ".join(_head(way) for way in ways[1:]) + " |",
+            "|---|---:|---:|---:|---:|" + "---:|" * (len(ways) - 1),
+            *(_line(found, ways) for found in result["sets"]),
+        ]
+    )
+
+
+def _head(way: str) -> str:
+    return way.replace("leaves ", "leaves, asked ")
+
+
+def _line(found: dict[str, Any], ways: list[str]) -> str:
+    flat = "{:.1f} / {:.0f}".format(*found["flat_us"])
+    cells = [_cell(found["ours"][way], exact=way == "all rows") for way in ways]
+    return f"| {found['data']} | {found['rows']:,} | {found['dimensions']} | {flat} | {' | '.join(cells)} |"
+
+
+def _cell(ours: dict[str, Any], *, exact: bool) -> str:
+    ratios = "{:.2f} / {:.2f}".format(*ours["flat_over_ours"])
+    return ratios if exact else f"{ratios} ({ours['recall']:.3f})"
