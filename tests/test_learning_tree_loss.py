@@ -122,7 +122,7 @@ def test_a_radius_in_the_configuration_reaches_the_loss():
         head = HeadModule(6, 3, 4)
         head.start(x, torch.Generator().manual_seed(0))
         triplets = target.triplets(200, torch.Generator().manual_seed(1))
-        losses.append(target.loss(head, triplets, 0.1).item())
+        losses.append(target.loss(head, head.scaled(x), triplets, 0.1).item())
         points = head(x)[triplets]
         wanted = tree_loss(points, target._weights(triplets), 0.1, radius=radius).item()
         assert losses[-1] == pytest.approx(wanted, rel=1e-5)

@@ -37,7 +37,7 @@ class HeadModule(nn.Module):
     def start(self, latent: Tensor, generator: torch.Generator) -> None:
         """Set the weights from latents ``(n, d)``: centred, one common scale, principal axes, random hidden layer."""
         self.centre(latent, generator)
-        self.linear.copy_(principal_axes((latent - self.mean) / self.scale, self.linear.shape[1]))
+        self.linear.copy_(principal_axes(self.scaled(latent), self.linear.shape[1]))
 
     @torch.no_grad()
     def centre(self, latent: Tensor, generator: torch.Generator) -> None:
@@ -57,7 +57,7 @@ class HeadModule(nn.Module):
         for which the first hidden unit is given up: relu(u @ 0 + 1) = 1.
         """
         self.w1[:, 0], self.b1[0] = 0.0, 1.0
-        u = (latent - self.mean) / self.scale
+        u = self.scaled(latent)
         seen = torch.cat([u, torch.relu(u @ self.w1 + self.b1)], dim=1).double()
         gram = seen.T @ seen
         gram.diagonal().add_(_RIDGE * gram.diagonal().mean())
@@ -71,8 +71,15 @@ class HeadModule(nn.Module):
         An output shorter than 1e-6 is rounding noise around the centre: it is given a direction, the same as by
         `hierindex.head.Head`, but no gradient, which would be a million times that of the others.
         """
-        with torch.autocast(z.device.type, enabled=False):  # half precision would leave 256 angles
-            u = (z.to(self.mean.dtype) - self.mean) / self.scale
+        return self.place(self.scaled(z))
+
+    def scaled(self, z: Tensor) -> Tensor:
+        """U ``(n, d)`` of latents; the same throughout, where neither latents nor `centre` change."""
+        return (z.to(self.mean.dtype) - self.mean) / self.scale
+
+    def place(self, u: Tensor) -> Tensor:
+        """`forward` of what `scaled` gave."""
+        with torch.autocast(u.device.type, enabled=False):  # half precision would leave 256 angles
             return _unit(u @ self.linear + torch.relu(u @ self.w1 + self.b1) @ self.w2)
 
     def to_head(self) -> Head:
