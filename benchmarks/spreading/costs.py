@@ -16,9 +16,9 @@ import numpy as np
 from hierindex import HierIndex
 from hierindex.cluster import ClusterConfig, ClusterIndex
 from hierindex.cluster.loading import Source, read_front, read_shard
+from hierindex.cluster.messages import Ask
 from hierindex.cluster.placement import Placement, weights
 from hierindex.cluster.scanner import InProcess, LocalLeaves, SpreadLeaves
-from hierindex.cluster.shard import Ask
 from hierindex.index.threads import omp_threads
 from hierindex.storage import Store
 from hierindex.vectors import Float32

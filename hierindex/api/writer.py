@@ -18,7 +18,7 @@ from hierindex.api.brisk import brisk
 from hierindex.api.following import newer
 from hierindex.api.payload import as_payload
 from hierindex.api.persist import Step
-from hierindex.api.reader import Reader
+from hierindex.api.searcher import Searcher
 from hierindex.errors import ConflictError, InputError, StorageError
 from hierindex.index import updates
 from hierindex.index.heat import HeatCounter
@@ -35,7 +35,7 @@ __all__ = ["Writer"]
 _RETRIES = 8
 
 
-class Writer(Reader):
+class Writer(Searcher):
     """The part of `HierIndex` that changes it.
 
     A change is checked whole, then committed where the index was saved, then shown to searches; if any of it fails,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hierindex.cluster.shard import Held
+from hierindex.cluster.messages import Held
 from hierindex.errors import CorruptIndexError, InputError
 from hierindex.index.codes import Coder
 from hierindex.index.config import IndexConfig

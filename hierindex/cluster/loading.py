@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from hierindex.api.model import Model
 from hierindex.cluster.front import Front
-from hierindex.cluster.shard import Held, Shard
+from hierindex.cluster.messages import Held
+from hierindex.cluster.shard import Shard
 from hierindex.index.nodes import Nodes
 from hierindex.index.splitting import settle
 from hierindex.storage import Place, place_of

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hierindex.api.diverse import Among
 from hierindex.cluster.front import Front
+from hierindex.cluster.messages import Held
 from hierindex.cluster.only import Only
 from hierindex.cluster.results import ClusterHits
 from hierindex.cluster.scanner import LeafScanner
 from hierindex.cluster.searching import Found, search
-from hierindex.cluster.shard import Held
 from hierindex.errors import InputError, ProcessError, UnknownIdError
 from hierindex.index.explain import NoWatch
 from hierindex.vectors import Float32, Ids, Int64, as_ids

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from hierindex.cluster.front import Front
+from hierindex.cluster.messages import Pairs
 from hierindex.cluster.only import Only
 from hierindex.cluster.results import ClusterHits, ClusterRanges
 from hierindex.cluster.scanner import LeafScanner
-from hierindex.cluster.shard import Pairs
 from hierindex.index.explain import NoWatch
 from hierindex.index.ranges import Searched, checked_radius, near_pairs, touched
 from hierindex.vectors import Float32

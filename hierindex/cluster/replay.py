@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from hierindex.cluster.front import Front
+from hierindex.cluster.messages import Ask, Entries, Held
 from hierindex.cluster.only import Only
 from hierindex.cluster.pool import Pool
 from hierindex.cluster.scanner import LeafScanner
-from hierindex.cluster.shard import Ask, Entries, Held
 from hierindex.index.exact import exact_rows, joined
 from hierindex.index.leaves import FlatLeaves, LeafLists, PqLeaves
 from hierindex.index.native import Selector, nearest_among, search_lists

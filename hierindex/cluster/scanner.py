@@ -15,10 +15,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hierindex.cluster.messages import Ask, Entries, Held
 from hierindex.cluster.only import Only
 from hierindex.cluster.placement import Placement
 from hierindex.cluster.pool import Pool, merged, nearest_of
-from hierindex.cluster.shard import Ask, Entries, Held, Shard
+from hierindex.cluster.shard import Shard
 from hierindex.vectors import Float32, Ids, Int64
 
 __all__ = ["Answers", "InProcess", "LeafScanner", "LocalLeaves", "Scanned", "SpreadLeaves", "Transport"]

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierindex.cluster.front import Front, Lists
+from hierindex.cluster.messages import Ask, Counts
 from hierindex.cluster.only import Only
 from hierindex.cluster.pool import NO_KEY, Pool, nearest_of
 from hierindex.cluster.replay import late_of, replayed
 from hierindex.cluster.results import ClusterHits
 from hierindex.cluster.scanner import LeafScanner, Scanned
-from hierindex.cluster.shard import Ask, Counts
 from hierindex.index.explain import NoWatch
 from hierindex.index.search import Plan
 from hierindex.index.sieve import Matching, narrowed
