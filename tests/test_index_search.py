@@ -331,6 +331,17 @@ def test_one_query_alone_gets_what_it_gets_in_a_batch(metric, scan):
         np.testing.assert_allclose(np.concatenate([found for _, found in alone]), distances, rtol=1e-6, atol=1e-6)
 
 
+def test_of_equal_codes_one_query_alone_finds_those_that_it_finds_in_a_batch():
+    """Both scan leaves in one order: codes at the last place among the candidates are often equal, the first wins."""
+    rng = np.random.default_rng(0)
+    snapshot = build(rng.random((6_000, 8), dtype=np.float32), Metric.L2, flat_below=0, n_leaves=77, leaf_scan="pq")
+    queries = rng.random((300, 8), dtype=np.float32)
+    for recall in (0.5, 0.8, 0.9):
+        rows = snapshot.search(queries, 10, recall)[0]
+        alone = [snapshot.search(query[None], 10, recall)[0] for query in queries]
+        np.testing.assert_array_equal(np.concatenate(alone), rows)
+
+
 def test_threads_do_not_share_their_buffers():
     snapshot = build(mixture(4_000, 16, spread=0.8), flat_below=0, n_leaves=60)
     queries = mixture(200, 16, seed=4, spread=0.8)

@@ -19,9 +19,25 @@ __all__ = ["Selector", "compared", "kmeans", "nearest", "nearest_among", "scan_r
 _raw: Any = faiss  # the stubs that FAISS ships lack or misname much of what is called here
 
 
-def ivf_parameters(nprobe: int, only: Selector | None = None, above: object = None) -> Any:  # noqa: ANN401
-    """How to search an inverted file: lists to probe, rows that may be found, and how its quantizer is searched."""
-    settings = {} if above is None else {"quantizer_params": above}
+def ivf_parameters(
+    nprobe: int,
+    only: Selector | None = None,
+    above: object = None,
+    *,
+    one_by_one: bool = False,
+) -> Any:  # noqa: ANN401
+    """How to search an inverted file.
+
+    Args:
+        nprobe: lists to probe.
+        only: rows that may be found.
+        above: how its quantizer is searched.
+        one_by_one: a query's lists in the order given. Otherwise FAISS takes those of codes by their numbers, so that
+            several queries go through a list together, and prepares for that though there be only one.
+    """
+    settings: dict[str, object] = {} if above is None else {"quantizer_params": above}
+    if one_by_one:
+        settings["max_lists_num"] = nprobe  # where a search may stop early FAISS goes one by one; this one never does
     return _raw.SearchParametersIVF(nprobe=nprobe, sel=only.sel if only else None, **settings)
 
 

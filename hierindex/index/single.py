@@ -26,6 +26,7 @@ __all__ = ["ByThread", "OneQuery", "OneScan"]
 
 _raw: Any = faiss
 _MOST_KEPT = 64
+_IN_CACHE = 8 * 2**20  # bytes of codes: more come from memory, whose wait is all that counts
 
 
 class OneQuery:
@@ -56,6 +57,7 @@ class OneQuery:
             sp(each) for each in (self._asked, self._leaves, self._near, self._coarse, self._ids, self._by_code)
         )
         self._scan_parameters: dict[int, Any] = {}
+        self._one_by_one = packed.codes is not None and packed.codes.values.nbytes <= _IN_CACHE
         (router, above), lists = packed.router.way(plan.beam), packed.lists.index
         self._route: Callable[[], object] = lambda: router.search_c(1, asked, nprobe, near, leaves, above)
         self._scan: Callable[[Any], object] = lambda parameters: lists.search_preassigned_c(
@@ -76,6 +78,8 @@ class OneQuery:
         if effort:
             probes = leaves_for_one(effort, packed.router.squared(self._asked, self._near)[0].tolist())
         watch.lap("route")
+        if self._one_by_one:
+            self._leaves[0, :probes].sort()  # the order of a batch: of equal codes those that come first are found
         self._scan(self._probing(probes))
         watch.lap("scan")
         self._compare()
@@ -89,7 +93,8 @@ class OneQuery:
     def _probing(self, probes: int) -> Any:  # noqa: ANN401 - faiss has no useful types
         parameters = self._scan_parameters.get(probes)
         if parameters is None:
-            parameters = self._scan_parameters[probes] = ivf_parameters(probes, self._only)
+            parameters = ivf_parameters(probes, self._only, one_by_one=self._one_by_one)
+            self._scan_parameters[probes] = parameters
         return parameters
 
 
