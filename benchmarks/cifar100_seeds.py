@@ -1,6 +1,6 @@
 """CIFAR-100 with other seeds: encoders that `benchmarks.cifar100_train --seed S` has trained, and their trees.
 
-    python -m benchmarks.cifar100_seeds --work DIR1 DIR2 [--encoder longer] [--sample 20000]
+    python -m benchmarks.cifar100_seeds --work DIR1 DIR2 [--encoders ssl joint longer] [--sample 20000]
 
 Every DIR holds one seed's training. What the first seed gave is taken from ``benchmarks/results/cifar100.json`` (means
 over its fits of the heads); here the heads are fitted once, with the encoder's seed. Writes
@@ -28,19 +28,18 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, nargs="+", required=True)
-    parser.add_argument("--encoder", choices=ENCODERS, default="longer")
+    parser.add_argument("--encoders", nargs="+", choices=ENCODERS, default=list(ENCODERS))
     parser.add_argument("--sample", type=int, default=20_000, help="training latents that the heads are fitted to")
     parser.add_argument("--images", type=int, default=10_000, help="test images that are looked at")
     args = parser.parse_args()
     data = Data.of(args.images)
     first = json.loads((RESULTS / "cifar100.json").read_text())
     result = about(__file__, seed=0, data="cifar100: learned from train, measured on test")
-    result |= {"encoder": args.encoder, "sample": args.sample}
-    result["seeds"] = [
-        known(first, args.encoder),
-        *(measured(work / args.encoder, data, args.sample) for work in args.work),
-    ]
-    write("cifar100_seeds", result)
+    result |= {"sample": args.sample, "encoders": {}}
+    for name in args.encoders:
+        others = [measured(work / name, data, args.sample) for work in args.work]
+        result["encoders"][name] = [known(first, name), *others]
+        write("cifar100_seeds", result)
 
 
 def known(first: dict[str, Any], name: str) -> dict[str, Any]:
