@@ -157,6 +157,18 @@ def test_a_bomb_in_a_query_is_refused_too(image_index):
         assert client.post("/v1/search/image", files={"image": bomb(60_000, 60_000)}).status_code == 413
 
 
+def test_a_field_that_nothing_would_come_of_is_refused(image_index):
+    """``-F k=2`` looks as if it asked for two, and ten would come back."""
+    with asking(image_index, ServerConfig()) as client:
+        files = {"image": picture("red", (8, 8))}
+        answer = client.post("/v1/search/image", files=files, data={"k": "2", "recall": "1"})
+        assert answer.status_code == 422
+        assert "found k, recall too" in answer.json()["detail"]
+        assert 'such as request={"k": 5}' in answer.json()["detail"]
+        few = client.post("/v1/search/image", files=files, data={"request": '{"k": 2}'})
+        assert len(few.json()["results"][0]) == 2
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_every_format_and_what_is_left_of_it_when_it_is_cut(form):
     data = picture("red", (64, 48), form)

@@ -64,6 +64,7 @@ _UPLOAD = {
                 "schema": {
                     "type": "object",
                     "required": ["image"],
+                    "additionalProperties": False,
                     "properties": {
                         "image": {"type": "string", "format": "binary", "description": "An image file."},
                         "request": {
@@ -103,7 +104,7 @@ async def _form(request: Request, seconds: float) -> tuple[bytes, bytes]:
     """The file and the words of a form.
 
     Raises:
-        Problem: it is no form, not in time, or without an image.
+        Problem: it is no form, not in time, without an image, or with a field that would be passed over.
     """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise Problem(415, "the Content-Type should be multipart/form-data; found another", kind="InputError")
@@ -112,6 +113,13 @@ async def _form(request: Request, seconds: float) -> tuple[bytes, bytes]:
             image, how = form.get("image"), form.get("request", "{}")
             if not isinstance(image, UploadFile) or not isinstance(how, str):
                 raise Problem(422, "the form should have a file 'image', and 'request' as text", kind="InputError")
+            if unknown := sorted(set(form) - {"image", "request"}):
+                raise Problem(
+                    422,
+                    f"the form should have the fields 'image' and 'request' alone; found {', '.join(unknown)} too; say "
+                    'how to search as JSON, such as request={"k": 5}',
+                    kind="InputError",
+                )
             return await image.read(), how.encode()
     except TimeoutError:
         raise Problem(408, f"the body should come within {seconds:g} seconds; it did not") from None
