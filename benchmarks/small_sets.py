@@ -22,7 +22,6 @@ from benchmarks.searching.data import SETS, DataSet, load
 from benchmarks.searching.faiss_systems import FaissFlat
 from benchmarks.searching.ours import Ours
 from benchmarks.searching.system import Params, System
-from benchmarks.searching.truth import unit_rows
 from hierindex import BuildConfig, HierIndex
 from hierindex.index.config import IndexConfig
 from hierindex.learning import HeadConfig, LearnConfig
@@ -65,27 +64,26 @@ def _of(data: DataSet | None) -> tuple[Float32, Float32, str] | None:
 def measured(name: str, base: Float32, queries: Float32, metric: str, n: int, rounds: int) -> dict[str, Any]:
     """All systems at one size: microseconds a query in a batch and alone, their ratios to ours, recall."""
     rows = np.ascontiguousarray(base[:n])
-    flat = FaissFlat.build(unit_rows(rows) if metric == "cosine" else rows, metric, {}, THREADS)
-    ways: dict[str, tuple[System, Params, Float32]] = {
-        f"flat {way}": (flat, {"blocks": way == "blocks"}, unit_rows(queries) if metric == "cosine" else queries)
-        for way in ("rows", "blocks")
+    flat, leaves = FaissFlat.build(rows, metric, {}, THREADS), Ours({}, _index(rows, metric, 0))
+    ways: dict[str, tuple[System, Params]] = {
+        "flat rows": (flat, {"blocks": False}),
+        "flat blocks": (flat, {"blocks": True}),
+        "all rows": (Ours({}, _index(rows, metric, n)), {"recall": 0.95}),
     }
-    ways["all rows"] = (Ours({}, _index(rows, metric, n)), {"recall": 0.95}, queries)
-    leaves = Ours({}, _index(rows, metric, 0))
-    ways |= {f"leaves {recall}": (leaves, {"recall": recall}, queries) for recall in RECALLS}
+    ways |= {f"leaves {recall}": (leaves, {"recall": recall}) for recall in RECALLS}
     spent: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for _ in range(rounds):
-        for way, (system, setting, asked) in ways.items():
+        for way, (system, setting) in ways.items():
             system.use(setting, THREADS)
-            batch = many_us(system, asked, K)[0]
+            batch = many_us(system, queries, K)[0]
             system.use(setting, 1)
-            system.one(asked[:1], K)
-            spent[way].append((batch, float(np.median(one_us(system, asked[:SINGLES], K)))))
+            system.one(queries[:1], K)
+            spent[way].append((batch, float(np.median(one_us(system, queries[:SINGLES], K)))))
     times = {way: np.array(rounds_of) for way, rounds_of in spent.items()}
     # the faster of the two ways of the library, in a batch and alone
     least = np.minimum(np.median(times["flat rows"], axis=0), np.median(times["flat blocks"], axis=0))
     best = np.minimum(times["flat rows"], times["flat blocks"])
-    truth = _found(ways["all rows"])
+    truth = _found(*ways["all rows"], queries)
     line = {
         "data": name,
         "rows": n,
@@ -95,7 +93,7 @@ def measured(name: str, base: Float32, queries: Float32, metric: str, n: int, ro
             way: {
                 "us": np.median(times[way], axis=0).tolist(),
                 "flat_over_ours": np.median(best / times[way], axis=0).tolist(),
-                "recall": float((_found(ways[way])[:, :, None] == truth[:, None, :]).any(axis=2).mean()),
+                "recall": float((_found(*ways[way], queries)[:, :, None] == truth[:, None, :]).any(axis=2).mean()),
             }
             for way in ways
             if not way.startswith("flat")
@@ -113,10 +111,9 @@ def _index(rows: Float32, metric: str, flat_below: int) -> HierIndex:
     return HierIndex.from_vectors(rows, metric=metric, config=config)
 
 
-def _found(way: tuple[System, Params, Float32]) -> Int64:
-    system, setting, asked = way
+def _found(system: System, setting: Params, queries: Float32) -> Int64:
     system.use(setting, THREADS)
-    return system.many(asked, K)
+    return system.many(queries, K)
 
 
 if __name__ == "__main__":

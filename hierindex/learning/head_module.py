@@ -74,7 +74,7 @@ class HeadModule(nn.Module):
         return self.place(self.scaled(z))
 
     def scaled(self, z: Tensor) -> Tensor:
-        """U ``(n, d)`` of latents; the same throughout, where neither latents nor `centre` change."""
+        """What `forward` calls u, ``(n, d)``; the same throughout, where neither latents nor `centre` change."""
         return (z.to(self.mean.dtype) - self.mean) / self.scale
 
     def place(self, u: Tensor) -> Tensor:

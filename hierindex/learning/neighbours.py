@@ -7,8 +7,7 @@ from torch import Tensor
 
 __all__ = ["nearest"]
 
-
-_GROUP = 128
+_GROUP = 128  # columns of which the largest score is taken first
 
 
 def nearest(features: Tensor, k: int, *, queries: Tensor | None = None, rows_at_once: int = 128) -> Tensor:

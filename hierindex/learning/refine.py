@@ -119,7 +119,7 @@ def pair_weights(directions: Tensor, triplets: Tensor, temperature: float | None
 
 
 def _rows(x: Tensor, at: Tensor) -> Tensor:
-    """``x[at]`` ``(.., d)`` for rows of x ``(n, d)``: in a third of the time, as whole rows are copied."""
+    """``x[at]`` ``(.., d)`` for rows of x ``(n, d)``: copied as whole rows, and summed in one order by the gradient."""
     return x.index_select(0, at.flatten()).view(*at.shape, x.shape[1])
 
 
