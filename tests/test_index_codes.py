@@ -7,12 +7,15 @@ import pytest
 from index_cases import build, mixture
 
 from hierindex.errors import CorruptIndexError
+from hierindex.index import coding
 from hierindex.index.codes import Axes, Coder, part_width
-from hierindex.index.coding import _cheapest, _ladders, choose_coder
+from hierindex.index.coding import _candidates, _cheapest, _ladders, _place, choose_coder
 from hierindex.index.cost import ScanCost, Work
 from hierindex.index.judged import Judged, Routed, held_out
 from hierindex.index.leaves import PqLeaves
+from hierindex.index.packed import pack
 from hierindex.index.router import ALL, Router
+from hierindex.index.tuning import tune
 from hierindex.vectors import Metric
 
 
@@ -78,13 +81,19 @@ def test_one_query_is_turned_in_its_buffer_as_in_a_batch(d, parts):
         np.testing.assert_array_equal(turned[0], expected)
 
 
-def chosen(x):
+def seen(x):
+    """A snapshot of some leaves, its held-out rows, the leaf of each row, and the ways of the held-out ones."""
     snapshot = build(x, flat_below=0, n_leaves=40, leaf_scan="flat")
     judged = Judged.of(snapshot.table, Metric.L2, held_out(snapshot.live_rows, 200, seed=0))
     leaf_of = snapshot.nodes.leaf_position[snapshot.leaf]
     sizes = np.bincount(leaf_of)
     routed = Routed.of(Router.over(snapshot.nodes, by_product=False), judged.queries, judged, leaf_of, sizes, ALL)
-    return choose_coder(snapshot.table, snapshot.nodes, Metric.L2, judged, routed, seed=0)
+    return snapshot, judged, leaf_of, routed
+
+
+def chosen(x):
+    snapshot, judged, leaf_of, routed = seen(x)
+    return choose_coder(snapshot.table, leaf_of, Metric.L2, judged, routed, seed=0)
 
 
 def test_rows_that_fill_few_dimensions_get_short_codes():
@@ -97,6 +106,43 @@ def test_rows_that_fill_all_dimensions_evenly_get_a_part_for_each():
     """Coarser codes find hardly a neighbour there, so a walk that only goes down hill would never begin."""
     coder = chosen(np.random.default_rng(0).random((4_000, 24), dtype=np.float32))
     assert coder.centroids.shape == (24, 16, 1)
+
+
+def test_candidates_are_counted_among_the_rows_of_the_leaves_or_a_sample_of_them(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(6_000, 16)).astype(np.float32)
+    snapshot, _, leaf_of, _ = seen(x)
+    coder, way = Axes.of(x, np.arange(len(x)), seed=0).coder(4, seed=0), np.arange(30, 0, -1)
+    members = np.flatnonzero(np.isin(leaf_of, way))
+    whole, sampled = (_at(monkeypatch, snapshot, leaf_of, way, most) for most in (len(x), 400))
+    np.testing.assert_array_equal(whole.rows, x[members])
+    np.testing.assert_array_equal(whole.weight, 1)
+    assert len(sampled.rows) < len(members) / 2
+    assert sampled.weight.sum() == pytest.approx(len(members))
+
+    coded = coder.quantizer.decode(coder.encode(whole.rows))
+    apart = ((coder.turned(whole.rows[whole.own])[:, None] - coded[None]) ** 2).sum(axis=2)
+    apart[np.arange(len(whole.own)), whole.own] = np.inf
+    place = apart.argsort(axis=1).argsort(axis=1)
+    expected = np.quantile(np.take_along_axis(place, whole.truth, axis=1), 0.99, method="higher") + 1
+    assert expected > 20
+    assert _candidates(coder, [whole], Metric.L2) == pytest.approx(expected, rel=0.2)
+    assert _candidates(coder, [sampled], Metric.L2) == pytest.approx(expected, rel=0.4)
+
+
+def _at(monkeypatch, snapshot, leaf_of, way, most):
+    monkeypatch.setattr(coding, "_ROWS", most)
+    return _place(snapshot.table, leaf_of, Metric.L2, way, np.random.default_rng(0))
+
+
+def test_codes_that_tell_little_are_made_up_for_by_candidates():
+    """Where a thousand are not enough, more are compared: asked for .95, all rows would be."""
+    x = np.random.default_rng(0).random((6_000, 24), dtype=np.float32)
+    snapshot, judged, _, _ = seen(x)
+    coder = Axes.of(x, np.arange(len(x)), seed=0).coder(4, seed=0)
+    packed = pack(snapshot.table, snapshot.nodes, Metric.L2, coder, None, len(x))
+    point = tune(snapshot.table, packed, judged).lookup(10, 0.95)
+    assert point is not None
+    assert point.candidates > 1_000
 
 
 @pytest.mark.parametrize("start", [1, 4, 30])

@@ -109,11 +109,11 @@ class Coder:
         codes = np.empty((len(rows), self.quantizer.code_size), np.uint8)
         for start in range(0, len(rows), at_once):
             codes[start : start + at_once] = self.quantizer.compute_codes(
-                self._all_turned(rows[start : start + at_once])
+                self.turned_together(rows[start : start + at_once])
             )
         return codes
 
-    def _all_turned(self, rows: Float32) -> Float32:
+    def turned_together(self, rows: Float32) -> Float32:
         """As `turned`, by all threads there are: for rows, while nobody waits for an answer."""
         return self.turned(rows) if self._turn is None else (rows @ self._turn).astype(np.float32)
 

@@ -1,43 +1,47 @@
-"""How short codes may be: measured on a branch of the tree, where rows crowd as they do in the whole index.
+"""How short codes may be: measured on the leaves that some queries would scan, where rows crowd as they will.
 
 Shorter codes are compared faster and tell less, so more candidates must be compared exactly. Which wins depends on how
-many dimensions the rows really fill, and is the sum of both costs for a number of parts.
+many dimensions the rows really fill and on how many rows lie about as near as the nearest ones, and is the sum of both
+costs for a number of parts.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from hierindex.index.codes import Axes, Coder
 from hierindex.index.cost import ScanCost, Work
 from hierindex.index.exact import exact_rows, ranked
 from hierindex.index.judged import Judged, Routed, without_own
-from hierindex.index.nodes import Nodes
 from hierindex.index.tables import Table
 from hierindex.vectors import Float32, Int64, Metric
 
 __all__ = ["choose_coder"]
 
 _PARTS = (4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 96, 128)
-_ROWS = 65_536
-_QUERIES = 256
+_PLACES = 16
+_QUERIES = 16  # at each of them
+_ROWS = 2**13  # at each: so many are coded by every coder that is tried, or a share where a query scans more
+_SHARE = 1 / 8
 _K = 10
-_DEEP = 1_024
-_FOUND = 0.985  # of the neighbours should be among the candidates
+_DEEP = 4_096
+_FOUND = 0.99  # of the neighbours should be among the candidates: those that leaves miss cost more to find
 _IN_LEAVES = 0.965  # of the neighbours lie in the leaves that are thought to be scanned
 
 
-def choose_coder(table: Table, nodes: Nodes, metric: Metric, judged: Judged, routed: Routed, seed: int) -> Coder:
+def choose_coder(table: Table, leaf_of: Int64, metric: Metric, judged: Judged, routed: Routed, seed: int) -> Coder:
     """The coder with the cheapest search: one with two dimensions a part, or one with one.
 
     Args:
         table: the rows.
-        nodes: the tree above them.
+        leaf_of: ``(n,)``, the leaf (its position from left to right) of each row.
         metric: how rows are compared.
         judged: held-out rows; they do not shape the codes.
         routed: their ways through the leaves.
@@ -47,26 +51,24 @@ def choose_coder(table: Table, nodes: Nodes, metric: Metric, judged: Judged, rou
     usable = table.ids.alive.copy()
     usable[judged.rows] = False
     axes = Axes.of(table.rows.values, np.flatnonzero(usable), seed)
-    branch = _crowd(table, nodes)
-    rng = np.random.default_rng(seed)
-    own = np.sort(rng.choice(len(branch), min(_QUERIES, max(1, len(branch) // 10)), replace=False))
-    rows = table.rows.values[branch]
-    found = exact_rows(rows[own], rows, min(_K + 1, len(rows)), metric.by_product)
-    truth = without_own(ranked(rows[own], rows, found, min(_K + 1, len(rows)), metric)[0], own)[:, :_K]
     lists = float(np.quantile(routed.rank[:, :_K], _IN_LEAVES)) + 1
-    scanned = float(routed.rows_up_to[:, min(routed.width, math.ceil(lists))].mean())
+    probed = routed.lists[:, : min(routed.width, math.ceil(lists))]
+    scanned = float(routed.rows_up_to[:, probed.shape[1]].mean())
+    rng = np.random.default_rng(seed)
+    ways = probed[np.sort(rng.choice(len(probed), min(_PLACES, len(probed)), replace=False))]
+    places = [_place(table, leaf_of, metric, way, rng) for way in ways]
 
     @cache
     def coder(parts: int) -> Coder:
         return axes.coder(parts, seed)
 
     def price(parts: int, candidates: float) -> float:
-        centroids = math.sqrt(len(nodes.leaves))  # hardly anything either way: all coders route alike
-        return ScanCost(dim, parts).of_both(Work(centroids, True, math.ceil(lists), lists, scanned, candidates))
+        # all coders route alike, so what that costs is left out
+        return ScanCost(dim, parts).of_both(Work(0, True, math.ceil(lists), lists, scanned, candidates))
 
     @cache
     def cost(parts: int) -> float:
-        candidates = _candidates(coder(parts), rows, own, truth, metric)
+        candidates = _candidates(coder(parts), places, metric)
         return price(parts, candidates) if candidates <= _DEEP else math.inf
 
     best, least = 0, math.inf
@@ -99,24 +101,57 @@ def _cheapest(ladder: list[int], start: float, cost: Callable[[int], float]) -> 
     return ladder[best]
 
 
-def _crowd(table: Table, nodes: Nodes) -> Int64:
-    """Live rows below one node: all of them, or those of the branch whose number of rows is nearest to _ROWS."""
-    live = table.ids.live_rows
-    if len(live) <= 2 * _ROWS:
-        return live
-    counts = nodes.counts(table.leaf.values[live])
-    node = int(np.argmin(np.abs(counts - _ROWS)))
-    return live[np.isin(table.leaf.values[live], nodes.leaves_under(node))]
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """What a query scans, and queries that would scan about the same.
+
+    Attributes:
+        rows: ``(s, d)``. weight: ``(s,)``, for how many rows each of them stands.
+        own: ``(q,)``, which of them are the queries. truth: ``(q, t)``, the nearest of each among the others.
+    """
+
+    rows: Float32
+    weight: NDArray[np.float64]
+    own: Int64
+    truth: Int64
 
 
-def _candidates(coder: Coder, rows: Float32, own: Int64, truth: Int64, metric: Metric) -> float:
-    """How many candidates hold _FOUND of the true neighbours ``(q, t)`` of ``rows[own]``; inf where _DEEP do not."""
+def _place(table: Table, leaf_of: Int64, metric: Metric, way: Int64, rng: np.random.Generator) -> _Place:
+    """The live rows in the leaves ``(w,)`` of a query's way, and queries out of the first one.
+
+    One branch of the tree for all would be simpler, but heavy-tailed rows crowd differently everywhere: of a million, a
+    branch wants 160 candidates where the tuner then asks for 400.
+    """
+    members = np.flatnonzero(np.isin(leaf_of, way) & table.ids.alive)
+    rows, near = table.rows.values[members], np.flatnonzero(leaf_of[members] == way[0])
+    own = np.sort(rng.choice(near, min(len(near), _QUERIES), replace=False))
+    deep = min(_K + 1, len(rows))
+    found = exact_rows(rows[own], rows, deep, metric.by_product)
+    truth = without_own(ranked(rows[own], rows, found, deep, metric)[0], own)
+    kept = np.zeros(len(rows), np.bool_)
+    kept[own], kept[truth] = True, True
+    others = np.flatnonzero(~kept)
+    some = rng.choice(others, min(len(others), max(_ROWS, int(_SHARE * len(rows)))), replace=False)
+    weight = np.where(kept, 1.0, len(others) / max(1, len(some)))
+    kept[some] = True
+    number = np.cumsum(kept) - 1
+    return _Place(rows[kept], weight[kept], number[own], number[truth])
+
+
+def _candidates(coder: Coder, places: list[_Place], metric: Metric) -> float:
+    """How many candidates hold _FOUND of the true neighbours at all places; inf where _DEEP do not."""
     kind = faiss.METRIC_INNER_PRODUCT if metric.coded_by_product else faiss.METRIC_L2
-    index = faiss.IndexPQFastScan(coder.width, coder.n_parts, 4, kind)
-    index.pq, index.is_trained = coder.quantizer, True
-    index.add(coder.turned(rows))
-    deep = min(_DEEP, len(rows))
-    found = without_own(index.search(coder.turned(rows[own]), deep)[1], own)
-    match = found[:, :, None] == truth[:, None, :]
-    place = np.where(match.any(axis=1), match.argmax(axis=1), np.inf)
-    return float(np.quantile(place, _FOUND, method="higher")) + 1
+    needed = [np.empty(0)]
+    for place in places:
+        if not place.truth.size:  # nobody is there, or nobody else
+            continue
+        index = faiss.IndexPQFastScan(coder.width, coder.n_parts, 4, kind)
+        index.pq, index.is_trained = coder.quantizer, True
+        index.add(coder.turned_together(place.rows))
+        deep = min(_DEEP, len(place.rows))
+        found = without_own(index.search(coder.turned(place.rows[place.own]), deep)[1], place.own)
+        match = found[:, :, None] == place.truth[:, None, :]
+        rank = np.take_along_axis(np.cumsum(place.weight[found], axis=1), match.argmax(axis=1), axis=1)
+        needed.append(np.where(match.any(axis=1), rank, np.inf).ravel())
+    ranks = np.concatenate(needed)
+    return float(np.quantile(ranks, _FOUND, method="higher")) if len(ranks) else float(_K)

@@ -41,7 +41,7 @@ def retune(snapshot: Snapshot) -> Snapshot:
         leaf_of = nodes.leaf_position[table.leaf.values]
         sizes = np.bincount(leaf_of, minlength=len(nodes.leaves))
         routed = Routed.of(Router.over(nodes, metric is Metric.IP), judged.queries, judged, leaf_of, sizes, ALL)
-        coder = choose_coder(table, nodes, metric, judged, routed, config.seed)
+        coder = choose_coder(table, leaf_of, metric, judged, routed, config.seed)
     packed = pack(table, nodes, metric, coder, None, len(table))
     return replace(snapshot, packed=packed, tuned=tune(table, packed, judged))
 

@@ -9,7 +9,7 @@ recall. Cost is a count of work, not a clock, so tuning is deterministic.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,11 +29,12 @@ from hierindex.vectors import Float32, Int64
 __all__ = ["tune"]
 
 _TARGETS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.999)
-_CANDIDATES = np.array(sorted({round(2 ** (i / 4)) for i in range(40)}))  # 1, 2, 3 .. 16, 19, 23, 27, 32 .. 861
+_CANDIDATES = np.array(sorted({round(2 ** (i / 4)) for i in range(49)}))  # 1, 2, 3 .. 16, 19, 23, 27, 32 .. 4096
 _MOST = int(_CANDIDATES[-1])
 _STEPS = 24
 _NEIGHBOURS = 10  # at least so many say how hard a query is
 _SHARE = 0.75  # of the neighbours: a query's effort is fitted to the number of leaves that hold these
+_PLACED = 0.9995  # of the neighbours that codes find at all: so deep is looked in every scan
 _REACHED = 0.98  # of the neighbours: beams are compared by what it takes to reach the leaves of these
 _SAME = 0.97  # an effort that scans so much of the width on average saves nothing
 
@@ -71,14 +72,14 @@ def _places(table: Table, packed: Packed, queries: Float32, judged: Judged, rout
     """``(widths, q, t)``: the least number of candidates that has each true neighbour, as an index into _CANDIDATES.
 
     Widths are numbers of leaves scanned; the query's own row is no candidate. Where lists are exact, any number of
-    candidates has what is found at all.
+    candidates has what is found at all. The widest scan comes first: among fewer rows no neighbour stands further back.
     """
     truth = judged.truth
     deep = truth.shape[1] if packed.lists.exact else _MOST
     only = None if table.ids.alive[: packed.base].all() else Selector(table.ids.alive)
     position = np.full(len(table) + 1, _MOST, np.int64)  # the last entry takes the missing, numbered -1
     places = np.empty((len(routed.widths), *truth.shape), np.int16)
-    for width, nprobe in enumerate(routed.widths.tolist()):
+    for width, nprobe in reversed(list(enumerate(routed.widths.tolist()))):
         lists = np.ascontiguousarray(routed.lists[:, :nprobe])
         found = without_own(packed.lists.scan(queries, lists, deep + 1, only), judged.rows)
         for query, rows in enumerate(found):
@@ -86,6 +87,9 @@ def _places(table: Table, packed: Packed, queries: Float32, judged: Judged, rout
             position[-1] = _MOST
             places[width, query] = np.searchsorted(_CANDIDATES, position[truth[query]] + 1)
             position[rows] = _MOST
+        placed = places[width][places[width] < len(_CANDIDATES)]
+        if nprobe == routed.width and len(placed) and not packed.lists.exact:
+            deep = int(_CANDIDATES[int(np.quantile(placed, _PLACED, method="higher"))])
     if packed.lists.exact:
         places[places < len(_CANDIDATES)] = 0
     return places
@@ -116,6 +120,15 @@ class _Curve:
         rank = np.sort(self.routed.rank[:, : max(self.k, _NEIGHBOURS)], axis=1)
         return rank[:, int(_SHARE * (rank.shape[1] - 1))] + 1
 
+    @cached_property
+    def _columns(self) -> Iterable[int]:
+        """Numbers of candidates worth trying, as places in _CANDIDATES: beyond the last nothing more is found."""
+        if self.packed.lists.exact:
+            return [0]
+        found = self.places[:, :, : self.k]
+        first = int(np.searchsorted(_CANDIDATES, self.k))
+        return range(first, int(found[found < len(_CANDIDATES)].max(initial=first)) + 1)
+
     def _at_width(
         self, width: int, guess: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> Iterator[OperatingPoint]:
@@ -124,8 +137,7 @@ class _Curve:
         recall = np.maximum.accumulate([self._recall(leaves) for leaves in wanted], axis=0)
         leaves = np.array([needed.mean() for needed in wanted])
         rows = np.array([np.take_along_axis(self.routed.rows_up_to, n[:, None], axis=1).mean() for n in wanted])
-        allowed = [0] if self.packed.lists.exact else np.flatnonzero(self.k <= _CANDIDATES)
-        for column in allowed:
+        for column in self._columns:
             candidates = self.k if self.packed.lists.exact else int(_CANDIDATES[column])
             reached = recall[:, column]
             for target in _TARGETS:
