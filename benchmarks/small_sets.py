@@ -47,7 +47,7 @@ def main() -> None:
     write(
         "small_sets",
         about(__file__, seed=0, data="benchmarks/searching/data.py; even: uniform in a cube of 32 dimensions")
-        | {"rounds": args.rounds, "k": K, "threads": THREADS, "default": IndexConfig().flat_below, "sets": found},
+        | {"rounds": args.rounds, "k": K, "threads": THREADS, "sets": found},
     )
 
 
@@ -88,6 +88,7 @@ def measured(name: str, base: Float32, queries: Float32, metric: str, n: int, ro
         "data": name,
         "rows": n,
         "dimensions": rows.shape[1],
+        "flat_below": IndexConfig().flat_up_to(rows.shape[1]),
         "flat_us": least.tolist(),
         "ours": {
             way: {

@@ -213,6 +213,8 @@ def test_identical_rows_are_one_cell_and_none_is_lost():
         ({"n_leaves": 0}, "n_leaves should be an integer"),
         ({"split_factor": 1.0}, "above 1"),
         ({"seed": -1}, "seed should be"),
+        ({"flat_below": -1}, "flat_below should be an integer"),
+        ({"flat_below": True}, "flat_below should be an integer"),
         ({"leaf_scan": "hnsw"}, "leaf_scan should be one of"),
         ({"colour": 3}, "fields of IndexConfig"),
     ],
@@ -225,3 +227,17 @@ def test_settings_that_do_not_fit(values, message):
 def test_settings_travel_as_json():
     config = IndexConfig(flat_below=7, leaf_scan=LeafScan.FLAT, split_factor=2.5, num_threads=3)
     assert IndexConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("dim", "rows"), [(1, 4_000), (64, 4_000), (100, 2_560), (128, 2_000), (256, 1_000), (4_096, 1_000)]
+)
+def test_how_many_rows_are_compared_whole_goes_by_their_dimension(dim, rows):
+    assert IndexConfig().flat_up_to(dim) == rows
+    assert IndexConfig(flat_below=7).flat_up_to(dim) == 7
+
+
+def test_what_is_left_open_is_not_stored():
+    """So that whoever opens the index goes by its own measure."""
+    assert "flat_below" not in IndexConfig().to_json()
+    assert IndexConfig.from_json(IndexConfig().to_json()) == IndexConfig()

@@ -29,7 +29,7 @@ def sound(snapshot):
     np.testing.assert_array_equal(snapshot.leaf, settle(snapshot.rows, snapshot.home, nodes))
     assert sum(len(snapshot.live_rows[snapshot.leaf[live] == leaf]) for leaf in nodes.leaves) == len(snapshot)
     if snapshot.packed is not None:
-        assert snapshot.packed.nodes is nodes or len(snapshot) <= snapshot.config.flat_below
+        assert snapshot.packed.nodes is nodes or snapshot.small
         assert snapshot.packed.base <= len(snapshot.table)
 
 
@@ -263,6 +263,26 @@ def test_readers_keep_their_snapshot_while_a_writer_adds():
     assert not failures
     assert answers(snapshot, QUERIES, 10, recall=0.9) == expected
     sound(newest)
+
+
+def test_an_index_grows_out_of_being_compared_whole_and_back():
+    """1,000 rows of 256 dimensions are; one more row and there are leaves to go through."""
+    x = mixture(1_002, 256)
+    whole = build(x[:1_000])
+    assert whole.small
+    assert whole.packed is None
+    grown = add(whole, x[1_000:], [5_000, 5_001])
+    assert not grown.small
+    assert grown.packed is not None
+    assert grown.tuned.lookup(10, 0.95) is not None
+    back = updates.delete(grown, np.array([5_000, 5_001]))
+    assert back.small
+    queries = mixture(20, 256, seed=50)
+    for mine, its in zip(answers(back, queries, 10), answers(whole, queries, 10), strict=True):
+        np.testing.assert_array_equal(mine, its)
+    for snapshot in (whole, grown, back):
+        for mine, its in zip(answers(reload(snapshot), queries, 10), answers(snapshot, queries, 10), strict=True):
+            np.testing.assert_array_equal(mine, its)
 
 
 class IndexAgainstBruteForce(RuleBasedStateMachine):

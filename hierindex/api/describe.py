@@ -35,7 +35,7 @@ def describe(view: View, store: Store | None) -> dict[str, Any]:
 
 
 def _search(snapshot: Snapshot) -> dict[str, Any]:
-    n, bound = len(snapshot), snapshot.config.flat_below
+    n, bound = len(snapshot), snapshot.bound
     if snapshot.packed is None:
         why = f"flat: {n:,} points, up to {bound:,} every search compares them all and is exact"
         return {"mode": why, "levels": [], "operating_points": []}

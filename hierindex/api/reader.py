@@ -210,7 +210,7 @@ class Reader:
     def heat(self, node: int | None = None) -> Heat:
         """How many queries touched each leaf since `record_heat`: those that a search scanned.
 
-        Where all rows are compared (``info()["search"]["mode"]``: up to 4,000 points by default; recall 1; narrow
+        Where all rows are compared (``info()["search"]["mode"]``: few points, see `IndexConfig`; recall 1; narrow
         filters) no leaf is picked out, and the leaves of the k results count instead, each once a query.
 
         Args:

@@ -120,7 +120,7 @@ def _built(
     nodes, counts = _counted(points, settings, cluster, len(pieces))
     clock.lap("assign and count")
     coder = None if view.snapshot.packed is None else view.snapshot.packed.coder
-    large = n > config.index.flat_below
+    large = n > config.index.flat_up_to(settings.dim)
     code = None if coder is None else coder.to_json()
     state = {"tuned": None, "packed_seq": n if large else None, "coder": code if large else None}
     tree = TreeFile(nodes, {"metric": chosen.value, "config": config.index.to_json(), "state": state})

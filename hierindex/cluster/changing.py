@@ -193,9 +193,9 @@ def _folded(store: Store, log: Log, front: Front, new: Points) -> TreeFile | Non
     """
     n_late, config = len(front.late) + len(new), front.config
     if front.packed_seq is None:
-        if front.n + len(new) > config.flat_below:
+        if front.n + len(new) > front.bound:
             raise InputError(
-                f"an index of up to {config.flat_below:,} points has no lists yet; found that it would grow to "
+                f"an index of up to {front.bound:,} points has no lists yet; found that it would grow to "
                 f"{front.n + len(new):,}; add these points with HierIndex, which lays it out, then refresh"
             )
         return None

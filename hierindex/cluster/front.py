@@ -69,12 +69,13 @@ class Front:
             tuned, packed_seq, coder = (about["state"][name] for name in ("tuned", "packed_seq", "coder"))
         except (KeyError, TypeError, InputError) as error:
             raise CorruptIndexError(f"the stored tree's description is damaged: {error!r}") from error
-        if packed_seq is None and n > config.flat_below:
+        bound = config.flat_up_to(nodes.centroid.shape[1])
+        if packed_seq is None and n > bound:
             raise InputError(
                 f"an index of {n:,} points should have its leaves laid out before it is spread; found none stored; "
                 "open it with HierIndex once and save it"
             )
-        if n <= config.flat_below:  # whatever was laid out when it was larger: a local index looks at it no more
+        if n <= bound:  # whatever was laid out when it was larger: a local index looks at it no more
             packed_seq = coder = None
         return cls(
             nodes,
@@ -105,6 +106,11 @@ class Front:
         )
 
     @property
+    def bound(self) -> int:
+        """Up to so many points every search compares them all."""
+        return self.config.flat_up_to(self.nodes.centroid.shape[1])
+
+    @property
     def of_strings(self) -> bool:
         """Whether ids are strings."""
         return self.late.ids.dtype == object
@@ -130,7 +136,7 @@ class Front:
         if nprobe is not None:
             known = self.tuned or OperatingPoints((), 0, 0)
             return Plan(0, positive(nprobe, "nprobe"), k if self.coder is None else known.most_candidates(k))
-        if self.packed_seq is None or self.n <= self.config.flat_below or self.tuned is None or recall == 1:
+        if self.packed_seq is None or self.n <= self.bound or self.tuned is None or recall == 1:
             return None
         point = self.tuned.lookup(k, recall)
         return None if point is None else Plan.of(point)

@@ -15,6 +15,8 @@ __all__ = ["IndexConfig", "LeafScan"]
 
 
 _CODES_FROM = 8  # dimensions
+_FLAT = 1_000, 4_000  # rows: at least and at most so many are compared without leaves
+_FLAT_VALUES = 256_000  # numbers in them
 
 
 class LeafScan(Enum):
@@ -56,7 +58,8 @@ class IndexConfig:
 
     Attributes:
         flat_below: up to so many live rows every search scans them all: finding a way would cost as much, and nothing
-            is lost. With 0 a small set is laid out as a large one is.
+            is lost. None: 4,000 rows of up to 64 dimensions, 2,000 of 128, 1,000 of 256 or more (see `flat_up_to`).
+            With 0 a small set is laid out as a large one is.
         n_leaves: how many leaves to cut; None takes the square root of the number of rows, rounded.
         leaf_scan: how leaves are scanned, see `LeafScan`.
         split_factor: a leaf above so many times the wanted size (rows / leaves) splits when rows arrive in it.
@@ -71,7 +74,7 @@ class IndexConfig:
         64
     """
 
-    flat_below: int = 4_000
+    flat_below: int | None = None
     n_leaves: int | None = None
     leaf_scan: LeafScan = LeafScan.AUTO
     split_factor: float = 4.0
@@ -87,8 +90,7 @@ class IndexConfig:
         for name in ("n_leaves", "num_threads"):
             if getattr(self, name) is not None:
                 positive(getattr(self, name), name)
-        for name in ("flat_below", "seed"):
-            value = getattr(self, name)
+        for name, value in (("flat_below", 0 if self.flat_below is None else self.flat_below), ("seed", self.seed)):
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
                 raise InputError(f"{name} should be an integer of at least 0 and below 2^31; found {value!r}")
         if not 1 < self.split_factor < math.inf:
@@ -103,9 +105,23 @@ class IndexConfig:
         """How many rows a leaf should hold where n rows are in the index."""
         return max(1, math.ceil(n / self.leaves_for(n)))
 
+    def flat_up_to(self, dim: int) -> int:
+        """How many rows of ``dim`` dimensions are all compared by every search: ``flat_below``, or what was measured.
+
+        From so many on leaves asked for .95 are level with flat FAISS (benchmarks/small_sets.py), for what they save is
+        dimensions as well as rows.
+
+        Example:
+            >>> IndexConfig().flat_up_to(128), IndexConfig().flat_up_to(768), IndexConfig(flat_below=0).flat_up_to(128)
+            (2000, 1000, 0)
+        """
+        return max(_FLAT[0], min(_FLAT[1], _FLAT_VALUES // dim)) if self.flat_below is None else self.flat_below
+
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON values."""
+        """The settings as JSON values, without ``flat_below`` where it is left open: older readers then take theirs."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.flat_below is None:
+            del values["flat_below"]
         return values | {"leaf_scan": self.leaf_scan.value}
 
     @classmethod

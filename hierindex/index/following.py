@@ -119,7 +119,7 @@ def _appended(table: Table, news: News, first: int, moves: Moves, nodes: Nodes) 
 
 def _under_the_same(snapshot: Snapshot, table: Table) -> Snapshot | None:
     """The snapshot where neither tree nor settings are new."""
-    small = table.ids.n_live <= snapshot.config.flat_below
+    small = table.ids.n_live <= snapshot.bound
     if not small and snapshot.packed is None:
         return None  # it has grown out of being compared whole
     return replace(snapshot, table=table, packed=None if small else snapshot.packed)

@@ -22,7 +22,7 @@ __all__ = ["compact", "ready", "retune"]
 def ready(snapshot: Snapshot) -> Snapshot:
     """The snapshot with what its size calls for: leaves packed, the tail folded into them, settings measured."""
     table, nodes, packed, config = snapshot.table, snapshot.nodes, snapshot.packed, snapshot.config
-    if len(snapshot) <= config.flat_below:
+    if snapshot.small:
         return snapshot
     if snapshot.tuned is None or packed is None or snapshot.tuned.stale(len(snapshot), len(nodes.leaves)):
         return retune(snapshot)

@@ -61,6 +61,16 @@ class Snapshot:
         return self.table.ids.n_live
 
     @property
+    def bound(self) -> int:
+        """Up to so many points every search compares them all."""
+        return self.config.flat_up_to(self.rows.shape[1])
+
+    @property
+    def small(self) -> bool:
+        """Whether it does."""
+        return len(self) <= self.bound
+
+    @property
     def ids(self) -> IdTable:
         """Ids by row and rows by id."""
         return self.table.ids
@@ -162,7 +172,7 @@ class Snapshot:
         """
         radius = checked_radius(radius, self.metric)
         allowed = self._allowed(mask).mask
-        through = self.packed is not None and len(self) > self.config.flat_below
+        through = self.packed is not None and not self.small
         with self._threads(len(queries), num_threads):
             rings = self.packed.rings_of(self.table) if self.packed is not None and through else None
             searched, where = Searched(self.rows, self.metric, allowed, rings, self._base), (self.nodes, self.leaf)
@@ -273,7 +283,7 @@ class Snapshot:
             raise InputError(f"k and nprobe should be at least 1; found k={k!r}, nprobe={nprobe!r}")
         if nprobe is not None:
             return Plan(0, nprobe, self._most_candidates(k))
-        if self.packed is None or len(self) <= self.config.flat_below:
+        if self.packed is None or self.small:
             return None
         point = self.tuned.lookup(k, recall) if self.tuned is not None and recall < 1 else None
         return None if point is None else Plan.of(point)

@@ -75,7 +75,7 @@ def build(
         metric: how rows are compared.
         payload: a table of n rows.
         tree: the decode of all points where the caller has it already; looked at only for a set small enough to be
-            decoded whole (10,000 points, or ``config.flat_below`` where that is more).
+            decoded whole (10,000 points, or as many as are compared whole where that is more).
 
     Raises:
         EmptyInputError: no rows. InputError: lengths that do not fit together.
@@ -83,7 +83,7 @@ def build(
     new = _checked(NewRows(rows, ids, points, payload))
     n = len(rows)
     held = held_out(np.arange(n, dtype=np.int64), config.tune_queries, config.seed)
-    if _decoded_whole(n, config, tree is not None or decode.on_circle):
+    if _decoded_whole(n, config.flat_up_to(rows.shape[1]), tree is not None or decode.on_circle):
         whole = tree if tree is not None else decode_points(points, decode)
         if whole.n != n:
             raise InputError(f"tree should be over the {n} rows; found one over {whole.n}")
@@ -95,9 +95,9 @@ def build(
     return ready(Snapshot(table, nodes, metric, config, decode, drawn=len(nodes.leaves)))
 
 
-def _decoded_whole(n: int, config: IndexConfig, cheap: bool) -> bool:
+def _decoded_whole(n: int, bound: int, cheap: bool) -> bool:
     """Whether the leaves are subtrees of a tree over all n points; beyond the exact linkages only where it is cheap."""
-    return config.flat_below > 0 and (n <= EXACT_LIMIT or (n <= config.flat_below and cheap))
+    return bound > 0 and (n <= EXACT_LIMIT or (n <= bound and cheap))
 
 
 def add(snapshot: Snapshot, rows: Float32, ids: Ids, points: Float32, payload: pa.Table | None = None) -> Snapshot:
@@ -136,7 +136,7 @@ def delete(snapshot: Snapshot, ids: Ids) -> Snapshot:
     left = replace(snapshot, table=table, worked=0)
     if len(table) - table.ids.n_live > _DEAD_SHARE * len(table):
         # codes and settings stay, as nobody should wait for new ones here: `maintain` makes them
-        return compact(left if len(left) > left.config.flat_below else replace(left, packed=None))
+        return compact(replace(left, packed=None) if left.small else left)
     return left
 
 
@@ -151,7 +151,7 @@ def edit(snapshot: Snapshot, ids: Ids, values: pa.Table) -> Snapshot:
 
 def adopt(snapshot: Snapshot, worked: Snapshot) -> Snapshot:
     """The snapshot with the codes and settings that were made (`retune`) for an earlier state of the same index."""
-    if worked.packed is None or len(snapshot) <= snapshot.config.flat_below:
+    if worked.packed is None or snapshot.small:
         return snapshot
     table, coder = snapshot.table, worked.packed.coder
     known = KnownCodes.of(worked.table, worked.packed)
@@ -242,8 +242,8 @@ def restored(snapshot: Snapshot, state: Mapping[str, Any], coded: Callable[[int,
     except KeyError as error:
         raise CorruptIndexError(f"the stored state of the index lacks {error}") from error
     snapshot = replace(snapshot, tuned=None if tuned is None else OperatingPoints.from_json(tuned))
-    if packed_seq is None or len(snapshot) <= snapshot.config.flat_below:
-        return snapshot if len(snapshot) <= snapshot.config.flat_below else ready(snapshot)
+    if packed_seq is None or snapshot.small:
+        return ready(snapshot)
     base = int(np.searchsorted(snapshot.seq, packed_seq))
     codebook = None if coder is None else Coder.from_json(coder)
     codes = None if codebook is None else coded(base, codebook)

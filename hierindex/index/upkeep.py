@@ -250,7 +250,7 @@ def _outdated(snapshot: Snapshot) -> bool:
 def _worn(snapshot: Snapshot) -> bool:
     """Whether codes and settings were made for other rows or leaves than there are now."""
     tuned, packed = snapshot.tuned, snapshot.packed
-    if tuned is None or packed is None or len(snapshot) <= snapshot.config.flat_below:
+    if tuned is None or packed is None or snapshot.small:
         return False
     n, n_leaves = len(snapshot), len(snapshot.nodes.leaves)
     if _changed(n, tuned.n_live, _RETUNE) or _changed(n_leaves, tuned.n_leaves, _REDRAW):

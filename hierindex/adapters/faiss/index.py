@@ -35,8 +35,8 @@ class IndexHier:
         d: the dimension.
         metric: `METRIC_L2`, `METRIC_INNER_PRODUCT`, or a `Metric` by name. For "cosine" vectors are normalised on their
             way in, and D holds cosines, largest first.
-        recall: the share of the true neighbours that a search finds, on average; 1 is exact. Up to 4,000 points every
-            search is.
+        recall: the share of the true neighbours that a search finds, on average; 1 is exact. Up to 1,000 points (4,000
+            of few dimensions, see `IndexConfig`) every search is.
         config: how the tree is learned and laid out.
 
     Attributes:

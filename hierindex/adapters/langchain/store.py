@@ -45,7 +45,8 @@ class HierIndexVectorStore(VectorStore):
         path: a folder, or an address in an object store; None keeps documents in memory.
         columns: metadata keys with the pyarrow types of columns of their own, for fast filters; a store that is opened
             has those it was made with.
-        recall: the share of the true neighbours that a search finds, on average; up to 4,000 documents all of them.
+        recall: the share of the true neighbours that a search finds, on average; up to 1,000 documents (4,000 where
+            embeddings are short, see `IndexConfig`) all of them.
         config: how the tree is learned and laid out.
 
     Raises:

@@ -34,7 +34,7 @@ class HierNeighborsTransformer(NamedOutputs, TransformerMixin, BaseEstimator):  
         n_neighbors: how many; with "distance" each sample is its own neighbour beside them, as in scikit-learn.
         metric: "l2" ("euclidean") or "cosine".
         recall: the share of the true neighbours to find, on average; 1 is exact, and so is every search among up to
-            4,000 samples.
+            1,000 samples (4,000 of few features, see `IndexConfig`).
         n_jobs: threads; None takes those of ``config``, -1 all cores.
         random_state: of the learning; an integer makes it repeatable.
         config: how the tree is learned and laid out.
