@@ -80,9 +80,10 @@ def measured(name: str, base: Float32, queries: Float32, metric: str, n: int, ro
             system.one(queries[:1], K)
             spent[way].append((batch, float(np.median(one_us(system, queries[:SINGLES], K)))))
     times = {way: np.array(rounds_of) for way, rounds_of in spent.items()}
-    # the faster of the two ways of the library, in a batch and alone
-    least = np.minimum(np.median(times["flat rows"], axis=0), np.median(times["flat blocks"], axis=0))
-    best = np.minimum(times["flat rows"], times["flat blocks"])
+    # the faster of the two ways of the library, in a batch and alone: which it is, is told once for all rounds
+    flat_ways = np.stack([times["flat rows"], times["flat blocks"]])
+    medians = np.median(flat_ways, axis=1)
+    least, best = medians.min(axis=0), flat_ways[medians.argmin(axis=0), :, [0, 1]].T
     truth = _found(*ways["all rows"], queries)
     line = {
         "data": name,
