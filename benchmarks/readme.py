@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from benchmarks.common import RESULTS, ROOT
+from benchmarks.searching.verdict import TITLES
 from benchmarks.sections.cifar100 import MEASURES, PUBLISHED
 from benchmarks.sections.memory import NAMES
 from benchmarks.sections.search import readme_table
@@ -70,15 +71,13 @@ def _rivals() -> str:
 
 def _growth(result: dict[str, Any]) -> str:
     """How the cost of a query grows, where that was measured."""
-    grown = result["growth"].get("sift1m")
-    if grown is None:
-        return ""
-    powers = "; ".join(f"{name} {b['batch']:.2f} and {b['single']:.2f}" for name, b in grown["exponents"].items())
-    sizes = grown["sizes"]
-    return (
-        f" From {sizes[0]:,} to {sizes[-1]:,} vectors the cost of a query at {grown['target']:g} grows as n^b, in "
-        f"batches and alone: {powers}."
-    )
+    found = []
+    for name, grown in result["growth"].items():
+        powers = "; ".join(f"{each} {b['batch']:.2f} and {b['single']:.2f}" for each, b in grown["exponents"].items())
+        sizes = grown["sizes"]
+        found.append(f"From {sizes[0]:,} to {sizes[-1]:,} vectors, {TITLES[name]}: {powers}.")
+    asked = " and ".join(sorted({f"{grown['target']:g}" for grown in result["growth"].values()}))
+    return f" The cost of a query at {asked} grows as n^b; b in batches and alone: {' '.join(found)}" if found else ""
 
 
 def _memory() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["BARS", "Bar", "bars", "best_rival", "cost", "promises", "row_at", "title"]
+__all__ = ["BARS", "TITLES", "Bar", "bars", "best_rival", "cost", "promises", "row_at", "title"]
 
 OURS, HNSWLIB = "hierindex", "hnswlib"
 TITLES = {

@@ -18,8 +18,8 @@ def section(result: dict[str, Any]) -> str:
             "above 1 ours is faster. Flat FAISS compares row by row or by matrix products, whichever was faster by "
             f"its median; medians of {result['rounds']} interleaved rounds. An index of few rows compares them all and "
             "goes through its leaves above (`IndexConfig.flat_below`); here both were made at every size, and what an "
-            "index does by itself where .95 is asked for is bold. In brackets the recall that came out, on queries that "
-            "tuned nothing.",
+            "index does by itself where .95 is asked for is bold. In brackets the recall that came out, on queries "
+            "that tuned nothing.",
             "",
             "| data | rows | d | flat FAISS, us | all rows | " + " | ".join(_head(way) for way in ways[1:]) + " |",
             "|---|---:|---:|---:|---:|" + "---:|" * (len(ways) - 1),
