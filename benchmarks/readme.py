@@ -77,7 +77,7 @@ def _growth(result: dict[str, Any]) -> str:
         sizes = grown["sizes"]
         found.append(f"From {sizes[0]:,} to {sizes[-1]:,} vectors, {TITLES[name]}: {powers}.")
     asked = " and ".join(sorted({f"{grown['target']:g}" for grown in result["growth"].values()}))
-    return f" The cost of a query at {asked} grows as n^b; b in batches and alone: {' '.join(found)}" if found else ""
+    return f" The cost of a query at {asked} grows as n^b; b in batches and alone. {' '.join(found)}" if found else ""
 
 
 def _memory() -> str:
