@@ -1,6 +1,7 @@
 """Short codes: turned to the axes that matter, of a length that pays, and stored whole."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,17 @@ def test_candidates_are_counted_among_the_rows_of_the_leaves_or_a_sample_of_them
 def _at(monkeypatch, snapshot, leaf_of, way, most):
     monkeypatch.setattr(coding, "_ROWS", most)
     return _place(snapshot.table, leaf_of, Metric.L2, way, np.random.default_rng(0))
+
+
+def test_a_way_through_emptied_leaves_says_nothing_of_codes():
+    x = np.random.default_rng(0).normal(size=(3_000, 16)).astype(np.float32)
+    snapshot, judged, leaf_of, routed = seen(x)
+    in_three = np.flatnonzero(leaf_of == 3)
+    for gone in (in_three, in_three[1:]):
+        table = snapshot.table.remove(gone)
+        assert _place(table, leaf_of, Metric.L2, np.array([3]), np.random.default_rng(0)) is None
+        through = replace(routed, lists=np.full_like(routed.lists, 3), rank=np.zeros_like(routed.rank))
+        assert choose_coder(table, leaf_of, Metric.L2, judged, through, seed=0).dim == 16
 
 
 def test_codes_that_tell_little_are_made_up_for_by_candidates():

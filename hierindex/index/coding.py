@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from hierindex.index.codes import Axes, Coder
 from hierindex.index.cost import ScanCost, Work
-from hierindex.index.exact import exact_rows, ranked
-from hierindex.index.judged import Judged, Routed, without_own
+from hierindex.index.judged import Judged, Routed, nearest_others, without_own
 from hierindex.index.tables import Table
 from hierindex.vectors import Float32, Int64, Metric
 
@@ -56,7 +55,7 @@ def choose_coder(table: Table, leaf_of: Int64, metric: Metric, judged: Judged, r
     scanned = float(routed.rows_up_to[:, probed.shape[1]].mean())
     rng = np.random.default_rng(seed)
     ways = probed[np.sort(rng.choice(len(probed), min(_PLACES, len(probed)), replace=False))]
-    places = [_place(table, leaf_of, metric, way, rng) for way in ways]
+    places = [place for way in ways if (place := _place(table, leaf_of, metric, way, rng)) is not None]
 
     @cache
     def coder(parts: int) -> Coder:
@@ -116,18 +115,18 @@ class _Place:
     truth: Int64
 
 
-def _place(table: Table, leaf_of: Int64, metric: Metric, way: Int64, rng: np.random.Generator) -> _Place:
-    """The live rows in the leaves ``(w,)`` of a query's way, and queries out of the first one.
+def _place(table: Table, leaf_of: Int64, metric: Metric, way: Int64, rng: np.random.Generator) -> _Place | None:
+    """The live rows in the leaves ``(w,)`` of a query's way, and queries out of the first one; None without any.
 
     One branch of the tree for all would be simpler, but heavy-tailed rows crowd differently everywhere: of a million, a
     branch wants 160 candidates where the tuner then asks for 400.
     """
     members = np.flatnonzero(np.isin(leaf_of, way) & table.ids.alive)
     rows, near = table.rows.values[members], np.flatnonzero(leaf_of[members] == way[0])
+    if len(rows) < 2 or not len(near):  # nobody is left there, or nobody else
+        return None
     own = np.sort(rng.choice(near, min(len(near), _QUERIES), replace=False))
-    deep = min(_K + 1, len(rows))
-    found = exact_rows(rows[own], rows, deep, metric.by_product)
-    truth = without_own(ranked(rows[own], rows, found, deep, metric)[0], own)
+    truth = nearest_others(rows, own, min(_K, len(rows) - 1), metric, np.ones(len(rows), np.bool_))
     kept = np.zeros(len(rows), np.bool_)
     kept[own], kept[truth] = True, True
     others = np.flatnonzero(~kept)
@@ -141,10 +140,10 @@ def _place(table: Table, leaf_of: Int64, metric: Metric, way: Int64, rng: np.ran
 def _candidates(coder: Coder, places: list[_Place], metric: Metric) -> float:
     """How many candidates hold _FOUND of the true neighbours at all places; inf where _DEEP do not."""
     kind = faiss.METRIC_INNER_PRODUCT if metric.coded_by_product else faiss.METRIC_L2
-    needed = [np.empty(0)]
+    if not places:
+        return float(_K)
+    needed = []
     for place in places:
-        if not place.truth.size:  # nobody is there, or nobody else
-            continue
         index = faiss.IndexPQFastScan(coder.width, coder.n_parts, 4, kind)
         index.pq, index.is_trained = coder.quantizer, True
         index.add(coder.turned_together(place.rows))
@@ -153,5 +152,4 @@ def _candidates(coder: Coder, places: list[_Place], metric: Metric) -> float:
         match = found[:, :, None] == place.truth[:, None, :]
         rank = np.take_along_axis(np.cumsum(place.weight[found], axis=1), match.argmax(axis=1), axis=1)
         needed.append(np.where(match.any(axis=1), rank, np.inf).ravel())
-    ranks = np.concatenate(needed)
-    return float(np.quantile(ranks, _FOUND, method="higher")) if len(ranks) else float(_K)
+    return float(np.quantile(np.concatenate(needed), _FOUND, method="higher"))

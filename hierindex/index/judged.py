@@ -18,7 +18,7 @@ from hierindex.index.router import Router
 from hierindex.index.tables import Table
 from hierindex.vectors import Float32, Int64, Metric
 
-__all__ = ["TUNED_K", "Judged", "Routed", "held_out", "without_own"]
+__all__ = ["TUNED_K", "Judged", "Routed", "held_out", "nearest_others", "without_own"]
 
 TUNED_K = (1, 10, 100)
 _FOUND = 0.9995
@@ -47,11 +47,8 @@ class Judged:
     @classmethod
     def of(cls, table: Table, metric: Metric, rows: Int64) -> Self:
         """The queries of these row numbers, judged by comparing all live rows."""
-        queries, all_rows = table.rows.values[rows], table.rows.values
-        most = min(TUNED_K[-1], table.ids.n_live - 1)
-        found = exact_rows_where(queries, all_rows, most + 1, metric.by_product, table.ids.alive)
-        nearest, _ = ranked(queries, all_rows, found, most + 1, metric)
-        return cls(rows, queries, without_own(nearest, rows)[:, :most])
+        most, all_rows = min(TUNED_K[-1], table.ids.n_live - 1), table.rows.values
+        return cls(rows, all_rows[rows], nearest_others(all_rows, rows, most, metric, table.ids.alive))
 
     @property
     def measured_k(self) -> list[int]:
@@ -118,6 +115,13 @@ class Routed:
         """Numbers of leaves to measure at: 1, 2, 3, 4, 6, 8, 11, 16, 23 .. w."""
         grid = {round(2 ** (i / 2)) for i in range(2 * self.width.bit_length())}
         return np.array(sorted({number for number in grid if number < self.width} | {self.width}), np.int64)
+
+
+def nearest_others(rows: Float32, own: Int64, k: int, metric: Metric, allowed: NDArray[np.bool_]) -> Int64:
+    """``(q, k)``: the nearest of the allowed rows ``(n, d)`` to each of ``own`` ``(q,)``, without itself; k below n."""
+    queries = rows[own]
+    found = exact_rows_where(queries, rows, k + 1, metric.by_product, allowed)
+    return without_own(ranked(queries, rows, found, k + 1, metric)[0], own)
 
 
 def without_own(found: Int64, own: Int64) -> Int64:
