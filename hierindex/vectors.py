@@ -34,6 +34,7 @@ Member = TypeVar("Member", bound=Enum)
 _FEW = 10_000  # numbers of which OpenBLAS makes a product in one thread: more would wake its others
 _AT_ONCE = 2_048  # rows that are widened at once: they stay in the cache
 _TINY = 1e-300  # below the norm of every float32 vector but that of zeros, which stay zeros
+_ROUNDED = 2.0**-23  # from 1: as far as the length of a row of float32 comes off it by rounding
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Ids = NDArray[np.int64] | NDArray[np.object_]
@@ -97,15 +98,19 @@ class Metric(Enum):
         return self is Metric.IP
 
     def prepare(self, x: Float32) -> Float32:
-        """Vectors ``(n, d)`` as they are stored and compared: of unit length for cosine, unchanged otherwise."""
+        """Vectors ``(n, d)`` as they are stored and compared: of unit length for cosine, unchanged otherwise.
+
+        What is prepared already stays as it is, bit for bit.
+        """
         if self is not Metric.COSINE:
             return x
         unit = np.empty_like(x)
         for start in range(0, len(x), _AT_ONCE):
             # float64: float32 squares overflow above 1e19 and vanish below 1e-23
             wide = x[start : start + _AT_ONCE].astype(np.float64)
-            norms = np.maximum(np.sqrt(np.einsum("nd,nd->n", wide, wide)), _TINY)[:, None]
-            np.divide(wide, norms, out=unit[start : start + _AT_ONCE], casting="same_kind")
+            norms = np.maximum(np.sqrt(np.einsum("nd,nd->n", wide, wide)), _TINY)
+            norms[np.abs(norms - 1) < _ROUNDED] = 1
+            np.divide(wide, norms[:, None], out=unit[start : start + _AT_ONCE], casting="same_kind")
         return unit
 
     def distances(self, raw: Float32) -> Float32:

@@ -171,3 +171,16 @@ def test_every_error_is_one_of_ours_and_of_pythons_kind():
 def test_a_missing_extra_names_the_pip_line():
     with pytest.raises(MissingExtraError, match=r"'no_such_package'.*pip install 'hierindex\[plots\]'"):
         need("no_such_package.part", "plots")
+
+
+@given(st.integers(0, 1_000), st.integers(1, 40), st.sampled_from([1e-20, 1e-3, 1.0, 7.0, 1e18]))
+def test_what_is_prepared_stays_as_it_is(seed, dim, scale):
+    x = (scale * np.random.default_rng(seed).normal(size=(50, dim))).astype(np.float32)
+    for metric in Metric:
+        once = metric.prepare(x)
+        assert metric.prepare(once).tobytes() == once.tobytes()
+
+
+def test_rows_of_nearly_unit_length_are_still_scaled():
+    x = np.array([[1 + 1e-6, 0.0]], np.float32)
+    assert Metric.COSINE.prepare(x).tolist() == [[1.0, 0.0]]

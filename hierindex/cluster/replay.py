@@ -14,8 +14,8 @@ from hierindex.cluster.only import Only
 from hierindex.cluster.pool import Pool
 from hierindex.cluster.scanner import LeafScanner
 from hierindex.index.exact import exact_rows, joined
-from hierindex.index.leaves import FlatLeaves, LeafLists, PqLeaves
-from hierindex.index.native import Selector, nearest_among, search_lists
+from hierindex.index.leaves import FaissLists, FlatLeaves, PqLeaves
+from hierindex.index.native import Selector, nearest_among
 from hierindex.vectors import Float32, Int64
 
 __all__ = ["late_of", "replayed"]
@@ -59,13 +59,13 @@ def _scanned(front: Front, ask: Ask, lists: Int64, entries: list[Entries]) -> tu
     order = np.argsort(seq)  # rows are numbered as they came, for FAISS looks at numbers where values are equal
     own, codes, seq = np.searchsorted(lists, held[order]), np.ascontiguousarray(codes[order]), seq[order]
     if front.coder is None:
-        leaves: LeafLists = FlatLeaves.pack(codes.view(np.float32), own, len(lists), front.metric.by_product)
+        leaves: FaissLists = FlatLeaves.pack(codes.view(np.float32), own, len(lists), front.metric.by_product)
     else:
         leaves = PqLeaves.pack(front.coder, codes, own, len(lists), front.metric.coded_by_product)
     wanted = np.where(ask.lists >= 0, np.searchsorted(lists, ask.lists), -1)
     allowed = np.concatenate([entry.allowed for entry in entries])[order]
     only = None if ask.only is None else Selector(allowed)
-    found, _ = search_lists(leaves.index, ask.turned, np.ascontiguousarray(wanted), ask.candidates, only)
+    found = leaves.scan(ask.turned, np.ascontiguousarray(wanted), ask.candidates, only)
     return found, seq
 
 

@@ -19,8 +19,8 @@ from hierindex.cluster.pool import NO_KEY, Pool
 from hierindex.index.codes import Coder
 from hierindex.index.exact import exact_rows_where
 from hierindex.index.explain import NoWatch
-from hierindex.index.leaves import FlatLeaves, LeafLists, PqLeaves
-from hierindex.index.native import Selector, compared, nearest_among, search_lists
+from hierindex.index.leaves import FaissLists, FlatLeaves, PqLeaves
+from hierindex.index.native import Selector, compared, nearest_among
 from hierindex.index.ranges import Searched, near_pairs
 from hierindex.index.rings import RingsOnce
 from hierindex.index.threads import omp_threads
@@ -76,7 +76,7 @@ class Shard:
         return shard
 
     @cached_property
-    def lists(self) -> LeafLists:
+    def lists(self) -> FaissLists:
         """The leaves as FAISS lists; list i is leaf ``held[i]``."""
         own, n_lists = self._own(self.data.leaf), max(len(self.held), 1)
         if self.coder is None or self.codes is None:
@@ -182,7 +182,7 @@ class Shard:
     def by_code(self, turned: Float32, lists: Int64, k: int) -> tuple[Int64, Float32]:
         """The k rows ``(q, k)`` of the lists whose codes promise most, by number, and what they promise."""
         with omp_threads(1):
-            found, promise = search_lists(self.lists.index, turned, self._own(lists), k, None)
+            found, promise = self.lists.promising(turned, self._own(lists), k, None)
         there = found >= 0
         seq = np.full(found.shape, -1, np.int64)
         seq[there] = self.data.seq[found[there]]
@@ -195,7 +195,7 @@ class Shard:
             return Pool.empty(len(own), ask.k, self.of_strings)
         some = ask.of(own)
         wanted, only = max(ask.k, ask.candidates), self._selector(ask.only)
-        found, _ = search_lists(self.lists.index, some.turned, self._own(some.lists), wanted, only)
+        found = self.lists.scan(some.turned, self._own(some.lists), wanted, only)
         return self._ranked(some.queries, found, ask.k)
 
     def _candidates(self, ask: Ask) -> Pool:
@@ -204,7 +204,7 @@ class Shard:
             return Pool.empty(len(own), wanted, self.of_strings, promised=True)
         some = ask.of(own)
         only = self._selector(ask.only)
-        found, promise = search_lists(self.lists.index, some.turned, self._own(some.lists), wanted, only)
+        found, promise = self.lists.promising(some.turned, self._own(some.lists), wanted, only)
         pool = self._ranked(some.queries, found, wanted, in_order=False)
         promise = np.where(found >= 0, -promise if self._more_is_better else promise, NO_KEY)
         return Pool(pool.keys, pool.seq, pool.ids, pool.leaf, np.asarray(promise, np.float32))

@@ -7,7 +7,6 @@ rows the codes put first in so many leaves. Only these rows are numbered, so tha
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -126,11 +125,6 @@ class _Remote:
     scanner: SpreadLeaves
     numbers: _Numbers
     exact: bool
-
-    @property
-    def index(self) -> Any:  # noqa: ANN401 - faiss has no useful types
-        """There is none here."""
-        raise NotImplementedError
 
     def scan(self, queries: Float32, lists: Int64, k: int, only: Selector | None) -> Int64:
         """See `LeafLists`."""

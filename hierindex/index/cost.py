@@ -23,7 +23,7 @@ class Work:
     """What a query does on average.
 
     Attributes:
-        centroids: compared on the way down. flat: all in one matrix product, not row by row down a nest.
+        centroids: compared on the way down. flat: all of the leaves at once, not some of each level down a nest.
         nprobe: leaves kept in order of distance. lists: leaves scanned. rows: rows in them.
         candidates: rows compared exactly.
     """
@@ -59,7 +59,10 @@ class ScanCost:
 
     def in_batch(self, work: Work) -> float:
         """One of many queries."""
-        route = (0.025 if work.flat else 0.15) * self._width * work.centroids + 100 * work.nprobe
+        if work.flat:
+            route = (3.5 + 0.018 * self._width) * work.centroids + 20 * work.nprobe
+        else:
+            route = 0.15 * self._width * work.centroids + 100 * work.nprobe
         exact = (30 + 0.55 * self.dim) * work.candidates
         if self.n_parts is None:
             return route + 180 * work.lists + 0.22 * self.dim * work.rows + exact
@@ -70,7 +73,10 @@ class ScanCost:
     def alone(self, work: Work) -> float:
         """The only query: nothing is in the cache, and calls take their time."""
         a_row = 0.56 * self.dim if self.n_parts is None else 0.5 + 0.045 * self.n_parts
-        route = 0.15 * self._width * work.centroids + 150 * work.nprobe
+        if work.flat:
+            route = (4 + 0.04 * self._width) * work.centroids + 25 * work.nprobe
+        else:
+            route = 0.15 * self._width * work.centroids + 150 * work.nprobe
         exact = (80 + self.dim) * work.candidates
         return 30_000 + route + 700 * work.lists + a_row * work.rows + self._kept(work) + exact
 
@@ -78,7 +84,7 @@ class ScanCost:
         """Keeping the candidates apart from the rest: nothing where float32 rows are compared at once."""
         if self.n_parts is None:
             return 0.0
-        return work.candidates * (5 + 24 * math.log(max(work.rows / work.candidates, 1)))
+        return work.candidates * (28 + 16 * math.log(max(work.rows / work.candidates, 1)))
 
     def whole(self, rows: float, queries: int) -> float:
         """Comparing so many rows exactly in the order in which they lie, for one of ``queries`` in one call."""

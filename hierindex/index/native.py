@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 
 from hierindex.vectors import Float32, Int64
 
-__all__ = ["Selector", "compared", "kmeans", "nearest", "nearest_among", "scan_rows", "search_lists", "within"]
+__all__ = [
+    "Selector",
+    "all_squared",
+    "compared",
+    "kmeans",
+    "nearest",
+    "nearest_among",
+    "one_squared",
+    "scan_rows",
+    "search_lists",
+    "twice",
+    "within",
+]
 
 _raw: Any = faiss  # the stubs that FAISS ships lack or misname much of what is called here
 
@@ -101,6 +113,20 @@ def compared(a: Float32, b: Float32, of_a: Int64, of_b: Int64, by_product: bool)
     return values
 
 
+def all_squared(queries: Float32, rows: Float32) -> Float32:
+    """``(q, n)``: the squared L2 distance of every query and row, as rounded as `scan_rows` rounds those of many."""
+    values, sp = np.empty((len(queries), len(rows)), np.float32), faiss.swig_ptr
+    _raw.pairwise_L2sqr(rows.shape[1], len(queries), sp(queries), len(rows), sp(rows), sp(values))
+    return values
+
+
+def one_squared(query: Float32, rows: Float32) -> Float32:
+    """``(n,)``: the squared L2 distance of one query ``(1, d)`` and every row, each computed by itself."""
+    values, sp = np.empty(len(rows), np.float32), _raw.swig_ptr
+    _raw.fvec_L2sqr_ny(sp(values), sp(query), sp(rows), rows.shape[1], len(rows))
+    return values
+
+
 def within(queries: Float32, rows: Float32, bound: float, by_product: bool) -> tuple[Int64, Int64]:
     """All pairs ``(p,)`` of a query's number and a row's with a squared L2 distance below, or a product above a bound.
 
@@ -133,6 +159,23 @@ def search_lists(
     sp = _raw.swig_ptr
     index.search_preassigned_c(nq, sp(queries), k, sp(lists), sp(coarse), sp(values), sp(ids), False, parameters)
     return ids, values
+
+
+def twice(index: Any) -> Any:  # noqa: ANN401 - faiss.IndexIVF
+    """Give every list of an inverted file a second number, its own and as many more as there are lists.
+
+    Returns:
+        the lists, which the index now reads but no longer owns: to be kept as long as the index is.
+    """
+    lists, both = index.invlists, _raw.InvertedListsPtrVector()
+    both.push_back(lists)
+    both.push_back(lists)
+    stack = _raw.VStackInvertedLists(2, both.data())  # copies the two addresses
+    index.own_invlists, index.nlist = False, 2 * index.nlist
+    index.replace_invlists(stack, True)
+    stack.this.disown()  # the index deletes it
+    lists.this.own(True)
+    return lists
 
 
 def nearest(queries: Float32, centroids: Float32) -> Int64:

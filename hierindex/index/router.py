@@ -15,6 +15,7 @@ from typing import Any, Self
 import faiss
 import numpy as np
 
+from hierindex.index.centroids import Centroids
 from hierindex.index.codes import Coder
 from hierindex.index.native import ivf_parameters
 from hierindex.index.nodes import Nodes
@@ -35,13 +36,13 @@ class Router:
     Attributes:
         widths: number of nodes of each level; the last is the number of leaves.
         levels: node numbers of each level, from left to right; the last is the leaves.
+        centroids: of the leaves.
     """
 
     widths: tuple[int, ...]
     levels: tuple[Int64, ...]
-    _flat: Any
+    centroids: Centroids
     _nested: tuple[Any, ...]
-    _bound: float | None = None
 
     @classmethod
     def over(cls, nodes: Nodes, by_product: bool, coder: Coder | None = None) -> Self:
@@ -60,10 +61,7 @@ class Router:
         nested = [_flat(nodes.centroid[levels[0]], by_product)]
         for above, below in pairwise(levels):
             nested.append(_level(nested[-1], nodes, above, below, by_product))
-        flat = nested[0] if len(widths) == 1 else _flat(nodes.leaf_centroids, by_product)
-        centroids = nodes.leaf_centroids
-        bound = float(np.einsum("ld,ld->l", centroids, centroids).max()) if by_product else None
-        return cls(widths, levels, flat, tuple(nested), bound)
+        return cls(widths, levels, Centroids.of(nodes.leaf_centroids, by_product), tuple(nested))
 
     @property
     def beams(self) -> tuple[int, ...]:
@@ -74,7 +72,7 @@ class Router:
 
     def visited(self, beam: int) -> float:
         """How many centroids are compared for one query, on average."""
-        if beam == ALL or len(self.widths) == 1:
+        if self.every(beam):
             return float(self.widths[-1])
         pairs = pairwise(self.widths)
         return self.widths[0] + sum(min(beam, above) * below / above for above, below in pairs)
@@ -87,31 +85,37 @@ class Router:
             L2 distances to their centroids, where products are compared in the space with one dimension more in which
             nearness is a larger product (Bachrach et al., RecSys 2014).
         """
+        nprobe = min(nprobe, self.widths[-1])
+        if self.every(beam):
+            return self.centroids.nearest(queries, nprobe)
         index, parameters = self.way(beam)
-        distances, leaves = index.search(queries, min(nprobe, self.widths[-1]), params=parameters)
+        distances, leaves = index.search(queries, nprobe, params=parameters)
         return leaves, self.squared(queries, distances)
 
     def way(self, beam: int) -> tuple[Any, Any]:
-        """The FAISS index that finds leaves, and the parameters to search it with."""
-        if beam == ALL or len(self.widths) == 1:
-            return self._flat, None
+        """The FAISS index that finds leaves below the nodes that a beam keeps, and the parameters to search it with."""
         return self._nested[-1], _parameters(self.widths[:-1], beam)
 
     def squared(self, queries: Float32, values: Float32) -> Float32:
         """What FAISS says of leaves ``(q, w)`` as squared distances, see `route`."""
-        if self._bound is None:
+        bound = self.centroids.bound
+        if bound is None:
             return values
         norms = np.einsum("qd,qd->q", queries, queries)[:, None]
-        return np.asarray(np.maximum(norms + self._bound - 2 * values, 0), np.float32)
+        return np.asarray(np.maximum(norms + bound - 2 * values, 0), np.float32)
+
+    def every(self, beam: int) -> bool:
+        """Whether every centroid is compared."""
+        return beam == ALL or len(self.widths) == 1
 
     @property
     def dim(self) -> int:
         """Dimensions of the queries that it takes."""
-        return int(self._flat.d)
+        return int(self.centroids.values.shape[1])
 
     def descend(self, query: Float32, beam: int = ALL) -> list[Int64]:
         """The node numbers that one query ``(1, d)`` keeps at each level above the leaves, nearest first."""
-        if beam == ALL or len(self.widths) == 1:
+        if self.every(beam):
             return []
         kept = []
         for level, (index, nodes) in enumerate(zip(self._nested[:-1], self.levels[:-1], strict=True)):

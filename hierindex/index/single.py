@@ -17,6 +17,7 @@ import numpy as np
 from hierindex.index.effort import leaves_for_one
 from hierindex.index.exact import in_order
 from hierindex.index.explain import NoWatch
+from hierindex.index.leaves import FaissLists
 from hierindex.index.native import ivf_parameters
 from hierindex.index.packed import Packed
 from hierindex.index.search import Allowed, Plan
@@ -52,16 +53,20 @@ class OneQuery:
         self._best, self._values = np.empty((1, k), np.int64), np.empty((1, k), np.float32)
         coder, self._asked = packed.coder, self._query if packed.coder is None else self._turned
         self._turn = None if coder is None else coder.turning(self._query, self._turned)
+        lists = packed.lists
+        assert isinstance(lists, FaissLists)  # noqa: S101 - where rows are, their lists are
+        self._turns, self._in_turn = lists.turns(nprobe), np.empty((1, nprobe), np.int64)
         self._coarse = np.zeros((1, nprobe), np.float32)  # only residual codes would look at it
-        asked, leaves, near, coarse, ids, by_code = (
-            sp(each) for each in (self._asked, self._leaves, self._near, self._coarse, self._ids, self._by_code)
+        asked, leaves, near, coarse, in_turn, ids, by_code = (
+            sp(each)
+            for each in (self._asked, self._leaves, self._near, self._coarse, self._in_turn, self._ids, self._by_code)
         )
         self._scan_parameters: dict[int, Any] = {}
         self._one_by_one = packed.codes is not None and packed.codes.values.nbytes <= _IN_CACHE
-        (router, above), lists = packed.router.way(plan.beam), packed.lists.index
-        self._route: Callable[[], object] = lambda: router.search_c(1, asked, nprobe, near, leaves, above)
-        self._scan: Callable[[Any], object] = lambda parameters: lists.search_preassigned_c(
-            1, asked, candidates, leaves, coarse, by_code, ids, False, parameters
+        self._every, (router, above) = packed.router.every(plan.beam), packed.router.way(plan.beam)
+        self._descend: Callable[[], object] = lambda: router.search_c(1, asked, nprobe, near, leaves, above)
+        self._scan: Callable[[Any], object] = lambda parameters: lists.index.search_preassigned_c(
+            1, asked, candidates, in_turn, coarse, by_code, ids, False, parameters
         )
         compare = _raw.knn_inner_products_by_idx if metric.by_product else _raw.knn_L2sqr_by_idx
         where = sp(self._query), sp(rows), ids, dim, 1, len(rows), candidates, k, sp(self._values), sp(self._best)
@@ -73,22 +78,31 @@ class OneQuery:
         np.copyto(self._query, query)
         if self._turn is not None:
             self._turn()
-        self._route()
-        probes = self._leaves.shape[1]
-        if effort:
-            probes = leaves_for_one(effort, packed.router.squared(self._asked, self._near)[0].tolist())
+        leaves, distances = self._route()
+        probes = leaves_for_one(effort, distances.tolist()) if effort else len(leaves)
         watch.lap("route")
+        np.add(leaves, self._turns, out=self._in_turn[0])
+        if leaves[probes - 1] < 0:
+            self._in_turn[0, leaves < 0] = -1
         if self._one_by_one:
-            self._leaves[0, :probes].sort()  # the order of a batch: of equal codes those that come first are found
+            self._in_turn[0, :probes].sort()  # the order of a batch: of equal codes those that come first are found
         self._scan(self._probing(probes))
         watch.lap("scan")
         self._compare()
         if self._best[0, -1] < 0:
             return None
-        watch.probed(packed.nodes, self._leaves[:, :probes])
+        watch.probed(packed.nodes, leaves[None, :probes])
         found = _sorted(self._best, self._values, self._metric)
         watch.lap("exact distances")
         return found
+
+    def _route(self) -> tuple[Int64, Float32]:
+        """As `Router.route`: leaves ``(nprobe,)``, nearest first, and squared distances."""
+        router = self._packed.router
+        if self._every:
+            return router.centroids.nearest_to_one(self._asked, self._leaves.shape[1])
+        self._descend()
+        return self._leaves[0], router.squared(self._asked, self._near)[0]
 
     def _probing(self, probes: int) -> Any:  # noqa: ANN401 - faiss has no useful types
         parameters = self._scan_parameters.get(probes)
