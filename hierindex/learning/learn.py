@@ -130,9 +130,7 @@ def learn_vectors(rows: Float32, config: LearnConfig, progress: Progress) -> Lea
     """
     if len(rows) < 2:
         raise EmptyInputError(f"learning should have at least 2 vectors; found {len(rows)}; add more")
-    latent = torch.from_numpy(np.array(rows, dtype=np.float32)).to(pick_device(config.device))
-    learned = _finish(latent, config, progress, (), None)
-    return Learned(rows, learned.head, learned.disk, None, learned.history, learned.walk)
+    return _finish(np.asarray(rows, dtype=np.float32), config, progress, (), None)
 
 
 def _encoder(source: ImageRows, config: LearnConfig, device: torch.device, module: nn.Module | None) -> Encoder:
@@ -187,7 +185,7 @@ def _objective(dim: int, config: LearnConfig, parts: Parts) -> Objective:
 
 
 def _finish(
-    latent: Tensor,
+    latent: Tensor | Float32,
     config: LearnConfig,
     progress: Progress,
     epochs: tuple[Epoch, ...],
@@ -197,5 +195,5 @@ def _finish(
     heads, fits, walk = fit_heads(latent, config, progress)
     (team or Team()).follow(*heads)
     ball, disk = (head.to_head() for head in heads)
-    walk = walk if len(latent) <= config.head.sample else None
-    return Learned(latent.cpu().numpy(), ball, disk, file, History(epochs, tuple(fits)), walk)
+    rows = latent.cpu().numpy() if isinstance(latent, Tensor) else latent
+    return Learned(rows, ball, disk, file, History(epochs, tuple(fits)), walk)

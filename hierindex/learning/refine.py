@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from hierindex.errors import InputError
 from hierindex.head import AnchorHead
 from hierindex.learning.anchors import anchor_head
 from hierindex.learning.config import LearnConfig
+from hierindex.learning.device import pick_device
 from hierindex.learning.diffusion import diffusion_map
 from hierindex.learning.head_module import HeadModule, principal_axes
 from hierindex.learning.history import HeadFit
@@ -20,6 +22,7 @@ from hierindex.learning.schedule import annealed, head_steps, near_count, rate
 from hierindex.learning.tree_loss import centred, similarity, tree_loss
 from hierindex.learning.triplets import sample_triplets
 from hierindex.progress import Progress
+from hierindex.vectors import Float32
 
 __all__ = ["Target", "check_finite", "fit_heads", "pair_weights"]
 
@@ -29,7 +32,7 @@ _TABLE = 10_000  # rows: 400 MB of similarities, looked up instead of computed a
 
 
 def fit_heads(
-    latent: Tensor, config: LearnConfig, progress: Progress
+    latent: Tensor | Float32, config: LearnConfig, progress: Progress
 ) -> tuple[list[HeadModule], list[HeadFit], AnchorHead | None]:
     """Fit the head of the tree and the head of the disk, and lay out the head of the walks.
 
@@ -38,18 +41,24 @@ def fit_heads(
     from random axes it would stay in the circular order it began with.
 
     Args:
-        latent: ``(n, d)`` float32 on the device; a random ``head.sample`` of them is used where there are more.
+        latent: ``(n, d)`` float32, on the device or, as an array, on its way there; a random ``head.sample`` of them is
+            used where there are more.
         config: of learning.
         progress: told of two stages.
 
     Returns:
         Heads to ``ball_dim`` and to 2 dimensions, how the fits went, and the head to ``ball_dim`` dimensions that
-        places rows where their walks end, which no loss has shaped (None without diffusion).
+        places rows where their walks end, which no loss has shaped (None without diffusion, or of a sample: walks are
+        of the rows that are walked on).
     """
-    generator = torch.Generator(latent.device).manual_seed(config.seed)
-    if len(latent) > config.head.sample:
-        chosen = torch.randperm(len(latent), generator=generator, device=latent.device)[: config.head.sample]
-        latent = latent[chosen]
+    device = latent.device if isinstance(latent, Tensor) else pick_device(config.device)
+    generator = torch.Generator(device).manual_seed(config.seed)
+    sampled = len(latent) > config.head.sample
+    if sampled:
+        chosen = torch.randperm(len(latent), generator=generator, device=device)[: config.head.sample]
+        latent = latent[chosen] if isinstance(latent, Tensor) else latent[chosen.cpu().numpy()]
+    if not isinstance(latent, Tensor):
+        latent = torch.from_numpy(np.array(latent, dtype=np.float32)).to(device)  # a copy: it may be read-only
     target = Target(latent, config)
     ball = HeadModule(latent.shape[1], config.head.ball_dim, config.head.hidden).to(latent.device)
     if config.head.diffusion is None:
@@ -60,7 +69,9 @@ def fit_heads(
     first = _fit(ball, target, generator, progress)
     disk = _project(ball, latent)
     second = _fit(disk, target, generator, progress)
-    walk = None if target.walks is None else anchor_head(latent, target.places(config.head.ball_dim), generator)
+    walk = (
+        None if sampled or target.walks is None else anchor_head(latent, target.places(config.head.ball_dim), generator)
+    )
     return [ball, disk], [first, second], walk
 
 
