@@ -18,7 +18,6 @@ from hierindex.index.nodes import Nodes
 from hierindex.index.points import OperatingPoints
 from hierindex.index.router import Router
 from hierindex.index.search import Plan
-from hierindex.index.threads import in_parts
 from hierindex.vectors import Float32, Int64, Metric, positive
 
 __all__ = ["Front", "Lists"]
@@ -154,8 +153,7 @@ class Front:
         Told for one query as a local search tells it for one, and for a batch, or with a filter, as for a batch: the
         two may round apart.
         """
-        found = in_parts(lambda part: self.router.route(turned[part], plan.nprobe, plan.beam), len(turned))
-        leaves, distances = (np.concatenate([each[i] for each in found]) for i in (0, 1))
+        leaves, distances = self.router.route(turned, plan.nprobe, plan.beam)
         if len(turned) == 1 and plan.effort and not len(self.late) and not filtered:
             return np.ascontiguousarray(leaves[:, : leaves_for_one(plan.effort, distances[0].tolist())])
         return only_needed(plan.effort, leaves, distances)

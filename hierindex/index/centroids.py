@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from hierindex.index.native import all_squared, one_squared
+from hierindex.index.threads import in_parts
 from hierindex.vectors import Float32, Int64
 
 __all__ = ["Centroids"]
@@ -54,17 +55,21 @@ class Centroids:
             leaves, squared = self.nearest_to_one(queries, n)
             return leaves[None], squared[None]
         leaves, squared = np.empty((len(queries), n), np.int64), np.empty((len(queries), n), np.float32)
-        step = max(1, _AT_ONCE // (4 * len(self.values)))
-        for at in range(0, len(queries), step):
-            some = all_squared(queries[at : at + step], self.values)
-            if self.lifted is not None:
-                some += self.lifted
-            kept = some.argpartition(n - 1, axis=1)[:, :n]
-            distances = np.take_along_axis(some, kept, axis=1)
-            order = distances.argsort(axis=1)
-            leaves[at : at + step] = np.take_along_axis(kept, order, axis=1)
-            squared[at : at + step] = np.take_along_axis(distances, order, axis=1)
+
+        def some(part: slice) -> None:
+            leaves[part], squared[part] = self._nearest(queries[part], n)
+
+        in_parts(some, len(queries), max(1, _AT_ONCE // (4 * len(self.values))))
         return leaves, np.maximum(squared, 0, out=squared)
+
+    def _nearest(self, queries: Float32, n: int) -> tuple[Int64, Float32]:
+        squared = all_squared(queries, self.values)
+        if self.lifted is not None:
+            squared += self.lifted
+        kept = squared.argpartition(n - 1, axis=1)[:, :n]
+        squared = np.take_along_axis(squared, kept, axis=1)
+        order = squared.argsort(axis=1)
+        return np.take_along_axis(kept, order, axis=1), np.take_along_axis(squared, order, axis=1)
 
     def nearest_to_one(self, query: Float32, n: int) -> tuple[Int64, Float32]:
         """As `nearest` for one query ``(1, w)``, contiguous: positions ``(n,)`` and squared distances."""

@@ -14,7 +14,6 @@ from hierindex.index.explain import NoWatch
 from hierindex.index.native import Selector
 from hierindex.index.packed import Packed
 from hierindex.index.points import OperatingPoint
-from hierindex.index.threads import in_parts
 from hierindex.vectors import Float32, Int64, Metric
 
 __all__ = ["Allowed", "Plan", "allow", "exactly", "leaves_of", "through_leaves"]
@@ -100,26 +99,6 @@ def through_leaves(
 
     Somebody may have chosen other ``leaves`` already.
     """
-
-    def search(part: slice) -> Found:
-        return _through(queries[part], rows, k, metric, where, watch, None if leaves is None else leaves[part])
-
-    found = in_parts(search, len(queries))
-    if len(found) == 1:
-        return found[0]
-    ids, distances = (np.concatenate([each[i] for each in found]) for i in (0, 1))
-    return ids, distances
-
-
-def _through(
-    queries: Float32,
-    rows: Float32,
-    k: int,
-    metric: Metric,
-    where: tuple[Packed, Plan, Allowed],
-    watch: NoWatch,
-    leaves: Int64 | None,
-) -> Found:
     packed, plan, allowed = where
     turned = packed.turned(queries)
     if leaves is None:

@@ -1,4 +1,4 @@
-"""How many threads a search takes: FAISS's own, or several searches side by side."""
+"""How many threads a step takes: FAISS's own, or several of Python's for what NumPy does."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
 
 import faiss
 
 __all__ = ["in_parts", "omp_threads"]
-
-T = TypeVar("T")
-_LEAST = 32  # queries in a part: handing it over takes as long as searching one of them
-_MOST = 4_096  # queries in a part: more of them share lists, and their tables still stay in the cache
 
 
 class omp_threads:  # noqa: N801 - reads as the function that it stands for; a generator would cost a search 3 us
@@ -47,52 +42,55 @@ class omp_threads:  # noqa: N801 - reads as the function that it stands for; a g
             faiss.omp_set_num_threads(self._before)
 
 
-def in_parts(search: Callable[[slice], T], n: int) -> list[T]:
-    """What a search of n queries finds, by parts of them: as many at a time as FAISS would take threads.
+def in_parts(work: Callable[[slice], None], n: int, size: int) -> None:
+    """Work on n things by parts of at most ``size``: on as many at a time as FAISS would take threads.
 
-    A batch of some size is faster by parts than step by step with all threads: NumPy's steps have several too, and
-    nobody waits for the slowest thread of each step. Fewer queries are one part.
+    For steps in NumPy, which takes one thread and lets others run meanwhile. A part should take a millisecond or more:
+    the threads wait for each other between NumPy's calls.
 
     Args:
-        search: what is called with the queries of a part. Any number of threads may be in it at once.
-        n: how many queries.
+        work: what is called with each part, by any number of threads at once.
+        n: how many things.
+        size: how many make a part.
 
     Example:
-        >>> with omp_threads(2):
-        ...     in_parts(lambda part: (part.start, part.stop), 100)
-        [(0, 50), (50, 100)]
+        >>> done = [False] * 5
+        >>> in_parts(lambda part: done.__setitem__(part, [True] * len(done[part])), 5, 2)
+        >>> done
+        [True, True, True, True, True]
     """
-    threads = min(faiss.omp_get_max_threads(), n // _LEAST)
-    if threads < 2:
-        return [search(slice(0, n))]
-    parts = threads * -(-n // (threads * _MOST))
-    todo, found = deque(range(parts)), dict[int, T]()
+    parts = [slice(start, min(n, start + size)) for start in range(0, n, size)]
+    threads = min(faiss.omp_get_max_threads(), len(parts))
+    if threads < 2:  # another number of threads for a moment would send FAISS's to sleep
+        for part in parts:
+            work(part)
+        return
+    todo = deque(parts)
 
-    def work() -> None:
+    def some() -> None:
         with omp_threads(1):
             while todo:
                 try:
                     part = todo.popleft()
                 except IndexError:  # somebody else took the last
                     return
-                found[part] = search(slice(part * n // parts, (part + 1) * n // parts))
+                work(part)
 
-    others = [_helpers().submit(work) for _ in range(threads - 1)]
+    others = [_helpers().submit(some) for _ in range(threads - 1)]
     try:
-        work()
+        some()
     finally:
         todo.clear()  # after an error nobody goes on
         begun = [other for other in others if not other.cancel()]  # the rest waits behind other searches
         failed = [error for other in begun if (error := other.exception()) is not None]
     if failed:
         raise failed[0]
-    return [found[part] for part in range(parts)]
 
 
 @cache
 def _helpers() -> ThreadPoolExecutor:
     """Threads of the process that wait for work; a thread that waits for them works too, so none waits for ever."""
-    return ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="hierindex-search")
+    return ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="hierindex")
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
