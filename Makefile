@@ -46,6 +46,7 @@ bench: $(READY)
 	$(RUN) -m benchmarks.search --data sift1m --growth 10000 100000 1000000 --cache $(WORK)/search
 	$(RUN) -m benchmarks.search_leads --data sift1m cifar-latents --cache $(WORK)/search --rows 200000
 	$(RUN) -m benchmarks.leaf_kinds --cache $(WORK)/search
+	$(RUN) -m benchmarks.steps --data sift1m glove-like --cache $(WORK)/search
 	$(RUN) -m benchmarks.small_sets --cache $(WORK)/search
 	$(RUN) -m benchmarks.leaves --data sift1m glove-like cifar-latents --cache $(WORK)/search
 	$(RUN) -m benchmarks.memory --data sift1m --cache $(WORK)/search

@@ -20,7 +20,7 @@ from hierindex.vectors import Float32, Int64
 __all__ = ["FaissLists", "FlatLeaves", "LeafLists", "PqLeaves", "fill"]
 
 _SHORT = 1 << 16
-_FIRST = 2  # leaves whose candidates set a bar for those of the others; more gain nothing (search_leads)
+_FIRST = 2  # leaves whose candidates set a bar for those of the others (benchmarks/steps.py)
 
 
 class LeafLists(Protocol):
@@ -87,8 +87,7 @@ class PqLeaves(FaissLists):
 
     FAISS goes through a batch's lists by rising number, so that queries share them, and keeps a row apart as long as it
     is among the best so far. Where a query's nearest lists come late, it keeps many that others then push out. So the
-    same lists stand in the index twice, and only a query's nearest are asked for by their first number: a seventh of
-    the time less, for one query and for many.
+    same lists stand in the index twice, and only a query's nearest are asked for by their first number.
 
     Attributes:
         n_lists: how many lists there are.

@@ -6,6 +6,7 @@ the right dtype, or memory would be read that is no longer there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import faiss
@@ -19,9 +20,9 @@ __all__ = [
     "all_squared",
     "compared",
     "kmeans",
+    "measuring",
     "nearest",
     "nearest_among",
-    "one_squared",
     "scan_rows",
     "search_lists",
     "twice",
@@ -120,11 +121,19 @@ def all_squared(queries: Float32, rows: Float32) -> Float32:
     return values
 
 
-def one_squared(query: Float32, rows: Float32) -> Float32:
-    """``(n,)``: the squared L2 distance of one query ``(1, d)`` and every row, each computed by itself."""
-    values, sp = np.empty(len(rows), np.float32), _raw.swig_ptr
-    _raw.fvec_L2sqr_ny(sp(values), sp(query), sp(rows), rows.shape[1], len(rows))
-    return values
+def measuring(query: Float32, rows: Float32, squared: Float32) -> Callable[[], None]:
+    """What writes the squared L2 distance of a query ``(1, d)`` and every row ``(n, d)`` whenever called.
+
+    Each is computed by itself. The arrays stay where they are in memory, and all are contiguous.
+    """
+    sp = _raw.swig_ptr
+    where = sp(squared), sp(query), sp(rows), rows.shape[1], len(rows)
+    held = squared, query, rows  # the addresses alone would let them go
+
+    def call(_: object = held) -> None:
+        _raw.fvec_L2sqr_ny(*where)
+
+    return call
 
 
 def within(queries: Float32, rows: Float32, bound: float, by_product: bool) -> tuple[Int64, Int64]:

@@ -20,6 +20,7 @@ from hierindex.index.explain import NoWatch
 from hierindex.index.leaves import FaissLists
 from hierindex.index.native import ivf_parameters
 from hierindex.index.packed import Packed
+from hierindex.index.router import Router
 from hierindex.index.search import Allowed, Plan
 from hierindex.vectors import Float32, Int64, Metric
 
@@ -48,7 +49,6 @@ class OneQuery:
         dim, width = rows.shape[1], packed.router.dim
         candidates, nprobe = max(k, plan.candidates), min(plan.nprobe, packed.router.widths[-1])
         self._query, self._turned = np.empty((1, dim), np.float32), np.empty((1, width), np.float32)
-        self._leaves, self._near = np.empty((1, nprobe), np.int64), np.empty((1, nprobe), np.float32)
         self._ids, self._by_code = np.empty((1, candidates), np.int64), np.empty((1, candidates), np.float32)
         self._best, self._values = np.empty((1, k), np.int64), np.empty((1, k), np.float32)
         coder, self._asked = packed.coder, self._query if packed.coder is None else self._turned
@@ -57,14 +57,15 @@ class OneQuery:
         assert isinstance(lists, FaissLists)  # noqa: S101 - where rows are, their lists are
         self._turns, self._in_turn = lists.turns(nprobe), np.empty((1, nprobe), np.int64)
         self._coarse = np.zeros((1, nprobe), np.float32)  # only residual codes would look at it
-        asked, leaves, near, coarse, in_turn, ids, by_code = (
-            sp(each)
-            for each in (self._asked, self._leaves, self._near, self._coarse, self._in_turn, self._ids, self._by_code)
+        asked, coarse, in_turn, ids, by_code = (
+            sp(each) for each in (self._asked, self._coarse, self._in_turn, self._ids, self._by_code)
         )
         self._scan_parameters: dict[int, Any] = {}
         self._one_by_one = packed.codes is not None and packed.codes.values.nbytes <= _IN_CACHE
-        self._every, (router, above) = packed.router.every(plan.beam), packed.router.way(plan.beam)
-        self._descend: Callable[[], object] = lambda: router.search_c(1, asked, nprobe, near, leaves, above)
+        if packed.router.every(plan.beam):
+            self._route = packed.router.centroids.asking(self._asked, nprobe)
+        else:
+            self._route = self._descending(packed.router, plan.beam, nprobe)
         self._scan: Callable[[Any], object] = lambda parameters: lists.index.search_preassigned_c(
             1, asked, candidates, in_turn, coarse, by_code, ids, False, parameters
         )
@@ -96,13 +97,16 @@ class OneQuery:
         watch.lap("exact distances")
         return found
 
-    def _route(self) -> tuple[Int64, Float32]:
-        """As `Router.route`: leaves ``(nprobe,)``, nearest first, and squared distances."""
-        router = self._packed.router
-        if self._every:
-            return router.centroids.nearest_to_one(self._asked, self._leaves.shape[1])
-        self._descend()
-        return self._leaves[0], router.squared(self._asked, self._near)[0]
+    def _descending(self, router: Router, beam: int, nprobe: int) -> Callable[[], tuple[Int64, Float32]]:
+        """As `Router.route` for the query in the buffer: leaves ``(nprobe,)``, nearest first, and squared distances."""
+        asked, leaves, near = self._asked, np.empty((1, nprobe), np.int64), np.empty((1, nprobe), np.float32)
+        (nested, above), (at, out, by) = router.way(beam), (_raw.swig_ptr(each) for each in (asked, leaves, near))
+
+        def call() -> tuple[Int64, Float32]:
+            nested.search_c(1, at, nprobe, by, out, above)
+            return leaves[0], router.squared(asked, near)[0]
+
+        return call
 
     def _probing(self, probes: int) -> Any:  # noqa: ANN401 - faiss has no useful types
         parameters = self._scan_parameters.get(probes)
