@@ -60,13 +60,15 @@ def _rivals() -> str:
     if not measured.exists():
         return ""
     result = json.loads(measured.read_text())
-    machine, runs = result["machine"], [one["about"] for one in result["sets"].values()]
-    days, commits = (", ".join(dict.fromkeys(run[key] for run in runs)) for key in ("date", "commit"))
-    return (
-        f"{_SEARCHED}{readme_table(result)}\nMeasured {days} at {commits} by `{result['script']}` on "
-        f"{machine['cores']} shared cores of {machine['cpu']}, {machine['memory_gib']} GiB."
-        f"{_growth(result)}{_memory()}\n"
-    )
+    runs = "; ".join(dict.fromkeys(_run(one["about"]) for one in result["sets"].values()))
+    return f"{_SEARCHED}{readme_table(result)}\nMeasured by `{result['script']}`: {runs}.{_growth(result)}{_memory()}\n"
+
+
+def _run(about: dict[str, Any]) -> str:
+    """When, with which code and where a set was measured."""
+    machine = about["machine"]
+    where = f"{machine['cores']} shared cores of {machine['cpu']}, {machine['memory_gib']} GiB"
+    return f"{about['date']} at {about['commit']} on {where}"
 
 
 def _growth(result: dict[str, Any]) -> str:
