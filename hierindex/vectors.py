@@ -35,6 +35,7 @@ _FEW = 10_000  # numbers of which OpenBLAS makes a product in one thread: more w
 _AT_ONCE = 2_048  # rows that are widened at once: they stay in the cache
 _TINY = 1e-300  # below the norm of every float32 vector but that of zeros, which stay zeros
 _ROUNDED = 2.0**-23  # from 1: as far as the length of a row of float32 comes off it by rounding
+_ZERO, _ONE = np.float32(0), np.float32(1)  # for few numbers, what NumPy makes of Python's costs as much as the work
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Ids = NDArray[np.int64] | NDArray[np.object_]
@@ -119,9 +120,10 @@ class Metric(Enum):
         Places without a result (FAISS: id -1) hold +-FLT_MAX there; the caller overwrites them with inf.
         """
         if self is Metric.L2:
-            return np.sqrt(np.maximum(raw, 0))
+            return np.sqrt(np.maximum(raw, _ZERO))
         if self is Metric.COSINE:
-            return np.maximum(1 - raw, 0)
+            apart: Float32 = np.maximum(_ONE - raw, _ZERO)
+            return apart
         return -raw
 
 

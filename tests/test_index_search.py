@@ -12,11 +12,11 @@ import pytest
 from index_cases import add, build, mixture, slow_distances
 
 from hierindex.errors import InputError
-from hierindex.index import updates
+from hierindex.index import exact, updates
 from hierindex.index.config import LeafScan
-from hierindex.index.exact import exact_rows, joined, ranked
+from hierindex.index.exact import exact_rows, in_order, joined, ranked
 from hierindex.index.explain import NoWatch
-from hierindex.index.native import Selector
+from hierindex.index.native import Selector, nearest_among, scan_rows
 from hierindex.index.points import OperatingPoint, OperatingPoints
 from hierindex.index.search import Plan, allow, exactly, through_leaves
 from hierindex.index.sieve import Sieve
@@ -89,16 +89,30 @@ def plain_faiss():
 
 def test_far_from_the_origin_matrix_products_do_not_decide(plain_faiss):
     x = (5_000 + 0.01 * np.random.default_rng(0).normal(size=(400, 8))).astype(np.float32)
-    rows = ranked(x[:64], x, exact_rows(x[:64], x, 5, by_product=False), 5, Metric.L2)[1]
-    np.testing.assert_allclose(rows, np.sort(slow_distances(x[:64], x, Metric.L2), axis=1)[:, :5], rtol=1e-4)
+    distances = in_order(*exact_rows(x[:64], x, 5, by_product=False), Metric.L2)[1]
+    np.testing.assert_allclose(distances, np.sort(slow_distances(x[:64], x, Metric.L2), axis=1)[:, :5], rtol=1e-4)
 
 
-def test_matrix_products_decide_where_they_can(plain_faiss):
+def test_matrix_products_decide_where_they_can(plain_faiss, monkeypatch):
     x = mixture(500, 8)
-    found = exact_rows(x[:64], x, 5, by_product=False)
-    assert found.shape == (64, 9)  # some to spare
+    pairs = []
+    monkeypatch.setattr(exact, "_by_pairs", lambda queries, *_: pairs.append(len(queries)))
+    found = in_order(*exact_rows(x[:64], x, 5, by_product=False), Metric.L2)[0]
+    assert not pairs
     truth = np.argsort(slow_distances(x[:64], x, Metric.L2), axis=1, kind="stable")[:, :5]
-    np.testing.assert_array_equal(ranked(x[:64], x, found, 5, Metric.L2)[0], truth)
+    np.testing.assert_array_equal(found, truth)
+
+
+@pytest.mark.parametrize("by_product", [False, True])
+@pytest.mark.parametrize("dim", [1, 3, 8, 31, 128, 1_000])
+def test_one_query_is_compared_row_by_row(dim, by_product):
+    """`OneScan` compares once only: what FAISS says of one query's rows is, bit for bit, what it says of each pair."""
+    x = np.random.default_rng(dim).normal(size=(277, dim)).astype(np.float32)
+    for query in x[:20, None] + np.float32(0.3):
+        ids, values = scan_rows(query, x, 9, by_product)
+        again = nearest_among(query, x, ids, 9, by_product)
+        np.testing.assert_array_equal(ids, again[0])
+        np.testing.assert_array_equal(values, again[1])
 
 
 def test_equal_distances_go_by_row():
@@ -314,7 +328,7 @@ def test_a_selector_counts_and_keeps_its_bits():
     mask = np.random.default_rng(0).random(1_000) < 0.3
     selector = Selector(mask)
     x = mixture(1_000, 4)
-    found = exact_rows(x[:30], x, int(mask.sum()), by_product=True, only=selector)
+    found = exact_rows(x[:30], x, int(mask.sum()), by_product=True, only=selector)[0]
     assert selector.count == mask.sum()
     assert (np.sort(found, axis=1) == np.flatnonzero(mask)).all()
 

@@ -381,7 +381,7 @@ def test_rows_that_a_filter_lets_through_are_copied_a_few_at_a_time(metric, wide
         some = exact.exact_rows_where(queries, rows, 9, kind.by_product, allowed)
         near = ranges.near_pairs(queries, radius, searched, NoWatch())
         order = np.lexsort((near[1], near[0]))
-        found.append([*exact.ranked(queries, rows, some, 9, kind), *(values[order] for values in near)])
+        found.append([*exact.in_order(*some, kind), *(values[order] for values in near)])
     assert len(found[0][2]) > 100
     for whole, parts in zip(*found, strict=True):
         assert np.array_equal(whole, parts)

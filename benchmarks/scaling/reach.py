@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hierindex.index.exact import exact_rows, ranked
+from hierindex.index.exact import exact_rows, in_order
 from hierindex.index.native import kmeans, nearest, scan_rows
 from hierindex.vectors import Float32, Metric
 
@@ -31,7 +31,7 @@ def leaves_needed(rows: Any, queries: Float32, sizes: tuple[int, ...]) -> list[d
         sample = some[rng.choice(n, min(n, _SAMPLE_PER_LEAF * n_leaves), replace=False)]
         centres = kmeans(sample, n_leaves, 0)
         cell = nearest(some, centres)
-        truth, _ = ranked(queries, some, exact_rows(queries, some, _K, by_product=False), _K, Metric.L2)
+        truth, _ = in_order(*exact_rows(queries, some, _K, by_product=False), Metric.L2)
         order, _ = scan_rows(queries, centres, n_leaves, by_product=False)
         place = np.empty_like(order)
         np.put_along_axis(place, order, np.arange(n_leaves)[None], axis=1)

@@ -42,10 +42,7 @@ def replayed(front: Front, scanner: LeafScanner, ask: Ask) -> Pool | None:
 def late_of(front: Front, queries: Float32, k: int, only: Only | None) -> Pool:
     """The k nearest ``(q, k)`` of the late rows that may be found."""
     late, by_product = front.late, front.metric.by_product
-    found = exact_rows(queries, late.rows, k, by_product, _late_only(late, only))
-    if not found.shape[1]:
-        return Pool.empty(len(queries), k, front.of_strings)
-    return late.pool(*nearest_among(queries, late.rows, np.ascontiguousarray(found), k, by_product), by_product)
+    return late.pool(*exact_rows(queries, late.rows, k, by_product, _late_only(late, only)), by_product)
 
 
 def _late_only(late: Held, only: Only | None) -> Selector | None:
@@ -83,7 +80,7 @@ def _ranked(front: Front, ask: Ask, held: Held, candidates: Int64) -> Pool:
     """The k nearest of the candidates and the late rows, compared in the order of a local search."""
     by_product, late = front.metric.by_product, front.late
     if len(late):
-        found = exact_rows(ask.queries, late.rows, ask.k, by_product, _late_only(late, ask.only))
+        found = exact_rows(ask.queries, late.rows, ask.k, by_product, _late_only(late, ask.only))[0]
         candidates = joined(candidates, np.where(found >= 0, found + len(held), -1))
         both = (np.concatenate([getattr(held, name), getattr(late, name)]) for name in ("rows", "seq", "ids", "leaf"))
         held = Held(*both)

@@ -122,7 +122,7 @@ class Shard:
             return Pool.empty(len(queries), k, self.of_strings)
         with omp_threads(1):
             found = exact_rows_where(queries, self.data.rows, k, self.metric.by_product, allowed)
-            return self._ranked(queries, found, k)
+            return self.data.pool(*found, self.metric.by_product)
 
     def within(self, queries: Float32, radius: float, only: Only | None, lists: Int64) -> Pairs:
         """All rows in these leaves that may be found and are not farther from a query than a radius."""

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hierindex.index.exact import exact_rows_where, ranked
+from hierindex.index.exact import exact_rows_where, in_order
 from hierindex.index.router import Router
 from hierindex.index.tables import Table
 from hierindex.vectors import Float32, Int64, Metric
@@ -121,7 +121,7 @@ def nearest_others(rows: Float32, own: Int64, k: int, metric: Metric, allowed: N
     """``(q, k)``: the nearest of the allowed rows ``(n, d)`` to each of ``own`` ``(q,)``, without itself; k below n."""
     queries = rows[own]
     found = exact_rows_where(queries, rows, k + 1, metric.by_product, allowed)
-    return without_own(ranked(queries, rows, found, k + 1, metric)[0], own)
+    return without_own(in_order(*found, metric)[0], own)
 
 
 def without_own(found: Int64, own: Int64) -> Int64:

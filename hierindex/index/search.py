@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierindex.index.effort import Effort, harder, only_needed
-from hierindex.index.exact import exact_rows, exact_rows_where, joined, ranked
+from hierindex.index.exact import exact_rows, exact_rows_where, in_order, joined, ranked
 from hierindex.index.explain import NoWatch
 from hierindex.index.native import Selector
 from hierindex.index.packed import Packed
@@ -71,10 +71,10 @@ def allow(mask: NDArray[np.bool_], base: int) -> Allowed:
 def exactly(queries: Float32, rows: Float32, k: int, metric: Metric, allowed: Allowed) -> Found:
     """The k nearest allowed rows, by comparing all."""
     if allowed.mask is None:
-        candidates = exact_rows(queries, rows, k, metric.by_product)
+        found = exact_rows(queries, rows, k, metric.by_product)
     else:
-        candidates = exact_rows_where(queries, rows, k, metric.by_product, allowed.mask)
-    return ranked(queries, rows, candidates, k, metric)
+        found = exact_rows_where(queries, rows, k, metric.by_product, allowed.mask)
+    return in_order(*found, metric)
 
 
 def leaves_of(packed: Packed, plan: Plan, queries: Float32) -> Int64:
@@ -108,7 +108,7 @@ def through_leaves(
     candidates = packed.lists.scan(turned, leaves, max(k, plan.candidates), allowed.packed)
     watch.lap("scan")
     if packed.base < len(rows):
-        late = exact_rows(queries, rows[packed.base :], k, metric.by_product, allowed.tail)
+        late = exact_rows(queries, rows[packed.base :], k, metric.by_product, allowed.tail)[0]
         candidates = joined(candidates, np.where(late >= 0, late + packed.base, -1))
         watch.lap("late rows")
     ids, distances = ranked(queries, rows, candidates, k, metric)

@@ -76,7 +76,7 @@ class OneQuery:
     def search(self, query: Float32, watch: NoWatch) -> tuple[Int64, Float32] | None:
         """As `through_leaves` for one query ``(1, d)``; None where fewer than k rows were found."""
         packed, effort = self._packed, self._plan.effort
-        np.copyto(self._query, query)
+        self._query[:] = query
         if self._turn is not None:
             self._turn()
         leaves, distances = self._route()
@@ -128,23 +128,16 @@ class OneScan:
     def __init__(self, rows: Float32, metric: Metric, k: int) -> None:
         (n, dim), sp = rows.shape, _raw.swig_ptr
         self._rows, self._metric = rows, metric
-        self._query, self._values = np.empty((1, dim), np.float32), np.empty((1, k), np.float32)
-        self._ids, self._best = np.empty((1, k), np.int64), np.empty((1, k), np.int64)
-        query, values, ids = sp(self._query), sp(self._values), sp(self._ids)
-        best, all_rows = sp(self._best), sp(rows)
-        scan, compare = (
-            (_raw.knn_inner_product, _raw.knn_inner_products_by_idx)
-            if metric.by_product
-            else (_raw.knn_L2sqr, _raw.knn_L2sqr_by_idx)
-        )
-        self._scan: Callable[[], object] = lambda: scan(query, all_rows, dim, 1, n, k, values, ids)
-        self._compare: Callable[[], object] = lambda: compare(query, all_rows, ids, dim, 1, n, k, k, values, best, k)
+        self._query = np.empty((1, dim), np.float32)
+        self._best, self._values = np.empty((1, k), np.int64), np.empty((1, k), np.float32)
+        scan = _raw.knn_inner_product if metric.by_product else _raw.knn_L2sqr
+        where = sp(self._query), sp(rows), dim, 1, n, k, sp(self._values), sp(self._best)
+        self._scan: Callable[[], object] = lambda: scan(*where)
 
     def search(self, query: Float32, watch: NoWatch) -> tuple[Int64, Float32]:
         """As `exactly` for one query ``(1, d)``."""
-        np.copyto(self._query, query)
-        self._scan()
-        self._compare()
+        self._query[:] = query
+        self._scan()  # of one query every row is compared by itself, as `nearest_among` does
         found = _sorted(self._best, self._values, self._metric)
         watch.lap("exact scan")
         return found
@@ -153,7 +146,8 @@ class OneScan:
 def _sorted(ids: Int64, values: Float32, metric: Metric) -> tuple[Int64, Float32]:
     """As `in_order` where nothing is missing; the buffers are copied."""
     distances = metric.distances(values)
-    if len(set(distances[0].tolist())) < distances.shape[1]:
+    told = distances.tolist()[0]  # ten numbers: Python is faster than NumPy
+    if len(set(told)) < len(told):
         return in_order(ids.copy(), values, metric)
     return ids.copy(), distances
 
