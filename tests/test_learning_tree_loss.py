@@ -162,27 +162,6 @@ def test_centring_takes_out_what_all_share():
     assert torch.allclose(centred(x), centred(x + 100), atol=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
-@given(n=st.integers(2, 40), k=st.integers(1, 12), chunk=st.integers(1, 50), seed=st.integers(0, 999))
-def test_nearest_is_brute_force(n, k, chunk, seed):
-    x = torch.randn(n, 4, generator=torch.Generator().manual_seed(seed))
-    found = nearest(x, k, rows_at_once=chunk)
-    scores = (x @ x.T).fill_diagonal_(-math.inf)
-    wanted = scores.sort(dim=1, descending=True).values[:, : min(k, n - 1)]
-    assert torch.allclose(scores.gather(1, found), wanted, atol=1e-5)
-
-
-@pytest.mark.parametrize("n", [1_152, 1_200, 2_000])
-def test_nearest_in_groups_of_columns_is_brute_force(n):
-    """The largest maxima may all lie in one group, or in the columns that fill none."""
-    x = torch.nn.functional.normalize(torch.randn(n, 5, generator=torch.Generator().manual_seed(n)), dim=1)
-    x[-30:] = x[-1] + 0.01 * x[-30:]
-    found = nearest(x, 4)
-    scores = (x @ x.T).fill_diagonal_(-math.inf)
-    assert torch.allclose(scores.gather(1, found), scores.topk(4, dim=1).values, atol=1e-5)
-    assert (found != torch.arange(n)[:, None]).all()
-
-
 def test_nearest_of_other_queries_may_be_any_row():
     x = torch.eye(3)
     assert nearest(x, 5, queries=x[:2])[:, 0].tolist() == [0, 1]
