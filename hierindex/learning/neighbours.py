@@ -76,7 +76,9 @@ def _by_halves(asked: Tensor, features: Tensor, found: Tensor, *, own: bool) -> 
 def _scores(asked: Tensor, features: Tensor, own: Tensor | None) -> Tensor:
     """Inner products ``(q, n)``; -inf with the row of each one's ``own`` number ``(q,)``."""
     scores = asked @ features.T
-    return scores if own is None else scores.scatter_(1, own[:, None], -torch.inf)
+    if own is not None:
+        scores[torch.arange(len(own), device=own.device), own] = -torch.inf
+    return scores
 
 
 def _largest(scores: Tensor, k: int) -> Tensor:
