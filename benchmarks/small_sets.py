@@ -17,15 +17,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import about, write
-from benchmarks.searching.clock import many_us, one_us
+from benchmarks.searching.clock import many_us, one_us, steps_us
 from benchmarks.searching.data import SETS, DataSet, load
 from benchmarks.searching.faiss_systems import FaissFlat
 from benchmarks.searching.ours import Ours
-from benchmarks.searching.system import Params, System
+from benchmarks.searching.system import Params, System, take
 from hierindex import BuildConfig, HierIndex
 from hierindex.index.config import IndexConfig
+from hierindex.index.exact import exact_rows, in_order
+from hierindex.index.native import scan_rows
 from hierindex.learning import HeadConfig, LearnConfig
-from hierindex.vectors import Float32, Int64
+from hierindex.vectors import Float32, Int64, Metric
 
 K, THREADS, SINGLES = 10, 2, 300
 SIZES = (250, 500, 1_000, 1_500, 2_000, 3_000, 4_000, 6_000)
@@ -85,12 +87,14 @@ def measured(name: str, base: Float32, queries: Float32, metric: str, n: int, ro
     medians = np.median(flat_ways, axis=1)
     least, best = medians.min(axis=0), flat_ways[medians.argmin(axis=0), :, [0, 1]].T
     truth = _found(*ways["all rows"], queries)
+    take(THREADS)
     line = {
         "data": name,
         "rows": n,
         "dimensions": rows.shape[1],
         "flat_below": IndexConfig().flat_up_to(rows.shape[1]),
         "flat_us": least.tolist(),
+        "all_rows_us": _profile(rows, queries, metric, rounds),
         "ours": {
             way: {
                 "us": np.median(times[way], axis=0).tolist(),
@@ -111,6 +115,22 @@ def _index(rows: Float32, metric: str, flat_below: int) -> HierIndex:
     """Which head made the tree does not matter to the time of a search: it is fitted in two steps."""
     config = BuildConfig(learn=LearnConfig(head=HeadConfig(steps=2)), index=IndexConfig(flat_below=flat_below))
     return HierIndex.from_vectors(rows, metric=metric, config=config)
+
+
+def _profile(rows: Float32, queries: Float32, metric: str, rounds: int) -> dict[str, dict[str, float]]:
+    """Where the time of a search that compares all rows goes: FAISS's call, the exact order, and what is around it."""
+    index, kind = _index(rows, metric, len(rows)), Metric.parse(metric)
+    x, asked = kind.prepare(rows), kind.prepare(np.ascontiguousarray(queries))
+    return steps_us(
+        {
+            "scan": lambda some: scan_rows(asked[some], x, K, kind.by_product),
+            "exact": lambda some: in_order(*exact_rows(asked[some], x, K, kind.by_product), kind),
+            "search": lambda some: index.search(queries[some], K),
+        },
+        len(queries),
+        rounds,
+        SINGLES,
+    )
 
 
 def _found(system: System, setting: Params, queries: Float32) -> Int64:

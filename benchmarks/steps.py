@@ -11,16 +11,15 @@ them and one by one. Writes ``benchmarks/results/steps.json``.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import faiss
 import numpy as np
 
 from benchmarks.common import about, write
+from benchmarks.searching.clock import steps_us
 from benchmarks.searching.data import SETS, DataSet, load
 from hierindex.api import build
 from hierindex.api.config import BuildConfig
@@ -93,8 +92,8 @@ def _at(snapshot: Snapshot, packed: Packed, queries: Float32, recall: float, rou
         "nprobe": plan.nprobe,
         "scanned": float((leaves >= 0).sum(axis=1).mean()),
         "candidates": plan.candidates,
-        "choose": _timed(choose, len(queries), rounds),
-        "scan": _timed(scan, len(queries), rounds),
+        "choose": steps_us(choose, len(queries), rounds, SINGLES),
+        "scan": steps_us(scan, len(queries), rounds, SINGLES),
     }
 
 
@@ -109,27 +108,6 @@ def _scan(packed: Packed, queries: Float32, leaves: Int64, candidates: int, firs
         return search_lists(index, queries[part], own[:, (own >= 0).any(axis=0)].copy(), candidates, None)
 
     return some
-
-
-def _timed(ways: dict[str, Callable[[slice], object]], n: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Medians over rounds: microseconds a query in one batch, and of one query after the other."""
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for number in range(rounds):
-        alone = [slice(at % n, at % n + 1) for at in range(number * SINGLES, (number + 1) * SINGLES)]
-        for name, way in ways.items():
-            whole = _seconds(lambda way=way: way(slice(0, n)))  # type: ignore[misc]
-            each = median(_seconds(lambda way=way, one=one: way(one)) for one in alone)  # type: ignore[misc]
-            spent[name].append((1e6 * whole / n, 1e6 * each))
-    return {
-        name: {"batch_us": median(batch for batch, _ in both), "single_us": median(single for _, single in both)}
-        for name, both in spent.items()
-    }
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -181,6 +181,15 @@ def test_what_is_prepared_stays_as_it_is(seed, dim, scale):
         assert metric.prepare(once).tobytes() == once.tobytes()
 
 
+@given(st.integers(0, 1_000), st.integers(1, 300), st.sampled_from([0.0, 1e-20, 1e-3, 1.0, 7.0, 1e18]))
+def test_one_vector_is_prepared_as_many_are(seed, dim, scale):
+    x = (scale * np.random.default_rng(seed).normal(size=(20, dim))).astype(np.float32)
+    x[10:] = Metric.COSINE.prepare(x[:10])
+    together = Metric.COSINE.prepare(x)
+    assert np.concatenate([Metric.COSINE.prepare(row[None]) for row in x]).tobytes() == together.tobytes()
+    assert not np.shares_memory(Metric.COSINE.prepare(x[-1:]), x)  # a caller may write to theirs
+
+
 def test_rows_of_nearly_unit_length_are_still_scaled():
     x = np.array([[1 + 1e-6, 0.0]], np.float32)
     assert Metric.COSINE.prepare(x).tolist() == [[1.0, 0.0]]
