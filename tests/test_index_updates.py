@@ -10,10 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from index_cases import add, answers, ball, build, mixture, reload, slow_distances
+from learning_samples import Heard
 
+from hierindex.decode import Decode
 from hierindex.errors import CorruptIndexError, DuplicateIdError, EmptyInputError, InputError, UnknownIdError
 from hierindex.index import updates
-from hierindex.index.config import LeafScan
+from hierindex.index.config import IndexConfig, LeafScan
 from hierindex.index.splitting import settle
 from hierindex.index.structure import full_tree
 from hierindex.vectors import Metric
@@ -369,3 +371,12 @@ class IndexAgainstBruteForce(RuleBasedStateMachine):
 
 TestIndexAgainstBruteForce = IndexAgainstBruteForce.TestCase
 TestIndexAgainstBruteForce.settings = settings(max_examples=60, stateful_step_count=14, deadline=None)
+
+
+@pytest.mark.parametrize(("flat_below", "told"), [(1_000, ["leaves"]), (0, ["leaves", "codes", "settings"])])
+def test_a_build_tells_of_its_stages(flat_below, told):
+    x, heard = mixture(600, 6), Heard()
+    names, config = np.arange(600), IndexConfig(flat_below=flat_below)
+    updates.build(x, names, ball(x), decode=Decode.WARD, config=config, metric=Metric.L2, progress=heard)
+    assert heard.stages == [(stage, 1) for stage in told]
+    assert heard.done == 1

@@ -70,7 +70,8 @@ def test_what_is_handed_on():
     assert (learned.head.dim, learned.disk.dim) == (4, 2)
     again = load_encoder(learned.encoder.spec, learned.encoder.arrays, device="cpu")
     assert np.allclose(again.encode(images.pixels), learned.latent, atol=1e-5)
-    assert [stage for stage, _ in heard.stages] == ["encoder", "tree, 4 dimensions", "tree, 2 dimensions"]
+    stages = ["encoder", "what is alike", "tree, 4 dimensions", "tree, 2 dimensions"]
+    assert [stage for stage, _ in heard.stages] == stages
     assert heard.stages[0] == ("encoder", 4 * (60 // 32))
     ssl, joint = learned.history.epochs[:2], learned.history.epochs[2:]
     assert all(epoch.tree is None and epoch.balance is None for epoch in ssl)

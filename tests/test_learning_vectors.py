@@ -61,7 +61,7 @@ def test_what_is_handed_on():
     assert learned.encoder is None
     assert learned.history.epochs == ()
     assert [fit.dim for fit in learned.history.heads] == [4, 2]
-    assert heard.stages == [("tree, 4 dimensions", 5), ("tree, 2 dimensions", 5)]
+    assert heard.stages == [("what is alike", 1), ("tree, 4 dimensions", 5), ("tree, 2 dimensions", 5)]
 
 
 def test_equal_seeds_give_equal_heads():

@@ -172,11 +172,12 @@ def _laid_out(
         encoder=learned.encoder,
         about=about,
     )
-    timed.stage("leaves and router", 1)
-    snapshot = updates.build(
-        rows, ids, model.points(rows), decode=model.decode, config=config.index, metric=metric, payload=payload
-    )
+    timed.stage("places in the ball", 1)
+    points = model.points(rows)
     timed.step()
+    snapshot = updates.build(
+        rows, ids, points, decode=model.decode, config=config.index, metric=metric, payload=payload, progress=timed
+    )
     about["choice"] = choice.to_json()
     about["history"] = learned.history.to_json()
     about["learn"] = config.learn.to_json()

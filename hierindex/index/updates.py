@@ -32,6 +32,7 @@ from hierindex.index.snapshot import Snapshot
 from hierindex.index.splitting import settle, split_leaves
 from hierindex.index.tables import NewRows, Stored, Table
 from hierindex.index.upkeep import Maintained, maintain
+from hierindex.progress import Progress, Silent
 from hierindex.tree import Tree
 from hierindex.vectors import Float32, Ids, Int64, Metric
 
@@ -63,6 +64,7 @@ def build(
     metric: Metric,
     payload: pa.Table | None = None,
     tree: Tree | None = None,
+    progress: Progress | None = None,
 ) -> Snapshot:
     """The first snapshot of a set of points.
 
@@ -76,6 +78,7 @@ def build(
         payload: a table of n rows.
         tree: the decode of all points where the caller has it already; looked at only for a set small enough to be
             decoded whole (10,000 points, or as many as are compared whole where that is more).
+        progress: told of up to three stages.
 
     Raises:
         EmptyInputError: no rows. InputError: lengths that do not fit together.
@@ -83,16 +86,21 @@ def build(
     new = _checked(NewRows(rows, ids, points, payload))
     n = len(rows)
     held = held_out(np.arange(n, dtype=np.int64), config.tune_queries, config.seed)
+    progress = progress or Silent()
+    progress.stage("leaves", 1)
     if _decoded_whole(n, config.flat_up_to(rows.shape[1]), tree is not None or decode.on_circle):
         whole = tree if tree is not None else decode_points(points, decode)
         if whole.n != n:
             raise InputError(f"tree should be over the {n} rows; found one over {whole.n}")
         nodes, leaf = subtrees(new.rows, new.points, whole, config.leaves_for(n))
-        return ready(Snapshot(Table.of(new, leaf, leaf), nodes, metric, config, decode, drawn=len(nodes.leaves)))
+        first = Snapshot(Table.of(new, leaf, leaf), nodes, metric, config, decode, drawn=len(nodes.leaves))
+        progress.step()
+        return ready(first, progress)
     nodes, leaf = divide(new.rows, new.points, decode, config, held)
     table, nodes = split_leaves(Table.of(new, leaf, leaf), nodes, decode, config, nodes.leaves.tolist())
     table = replace(table, home=table.leaf)  # nothing is stored yet: rows are put where they are
-    return ready(Snapshot(table, nodes, metric, config, decode, drawn=len(nodes.leaves)))
+    progress.step()
+    return ready(Snapshot(table, nodes, metric, config, decode, drawn=len(nodes.leaves)), progress)
 
 
 def _decoded_whole(n: int, bound: int, cheap: bool) -> bool:

@@ -44,7 +44,7 @@ def fit_heads(
         latent: ``(n, d)`` float32, on the device or, as an array, on its way there; a random ``head.sample`` of them is
             used where there are more.
         config: of learning.
-        progress: told of two stages.
+        progress: told of three stages.
 
     Returns:
         Heads to ``ball_dim`` and to 2 dimensions, how the fits went, and the head to ``ball_dim`` dimensions that
@@ -59,7 +59,9 @@ def fit_heads(
         latent = latent[chosen] if isinstance(latent, Tensor) else latent[chosen.cpu().numpy()]
     if not isinstance(latent, Tensor):
         latent = torch.from_numpy(np.array(latent, dtype=np.float32)).to(device)  # a copy: it may be read-only
+    progress.stage("what is alike", 1)
     target = Target(latent, config)
+    progress.step()
     ball = HeadModule(latent.shape[1], config.head.ball_dim, config.head.hidden).to(latent.device)
     if config.head.diffusion is None:
         ball.start(latent, generator)
