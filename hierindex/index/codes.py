@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hierindex.errors import CorruptIndexError
 from hierindex.index.products import in_one, product
-from hierindex.index.threads import omp_threads
+from hierindex.index.threads import in_parts, omp_threads
 from hierindex.vectors import Float32, Int64
 
 __all__ = ["Axes", "Coder", "part_width"]
@@ -29,6 +29,7 @@ _CENTROIDS = 16
 _SAMPLE = 8_192  # 512 rows a centroid; more do not better the codes
 _ITERATIONS = 12
 _AT_ONCE = 64 * 2**20  # bytes of rows that are turned at once
+_TURNED_AT_ONCE = 512  # queries: half a millisecond of one thread
 _FLOOR = 1e-7  # axes with less than this share of the strongest one's spread are all alike
 
 
@@ -84,7 +85,16 @@ class Coder:
 
         Turned in float64, so that what comes out does not depend on how many rows come in one call.
         """
-        return _padded(rows, self.width) if self._turn is None else product(rows, self._turn).astype(np.float32)
+        turn = self._turn
+        if turn is None:
+            return _padded(rows, self.width)
+        turned = np.empty((len(rows), self.width), np.float32)
+
+        def some(part: slice) -> None:
+            turned[part] = product(rows[part], turn)
+
+        in_parts(some, len(rows), _TURNED_AT_ONCE)
+        return turned
 
     def turning(self, query: Float32, turned: Float32) -> Callable[[], None]:
         """What turns the query in one buffer ``(1, d)`` into another ``(1, width)`` whenever called: as `turned` does.
